@@ -1,0 +1,144 @@
+"""The one table of settings, and the only reader of the environment."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from ml_logger.errors import InvalidSetting
+
+_UNTRUE = {"", "0", "false", "no", "off"}
+
+
+def _flag(text: str) -> bool:
+    return text.strip().lower() not in _UNTRUE
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < 1e9:
+        raise ValueError
+    return seconds
+
+
+def _mebibytes(text: str) -> int:
+    size = int(float(text) * 2**20)
+    if size <= 0:
+        raise ValueError
+    return size
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable: its name, what it is when unset, how it is read, and what it does."""
+
+    name: str
+    default: Any
+    parse: Callable[[str], Any]
+    help: str
+
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting("ML_LOGGER_ROOT", None, str, "Log directory or server address when nothing was configured (./runs)."),
+        Setting("ML_LOGGER_PREFIX", None, str, "Folder of the run below the root when nothing was configured."),
+        Setting("ML_LOGGER_USER", None, str, "User name for `{USER}` in prefixes (the login name)."),
+        Setting("ML_LOGGER_ACCESS_TOKEN", None, str, "Token that clients send, and that a server asks for."),
+        Setting("ML_LOGGER_TRUST", False, _flag, "Read stored pickles of any class: only for data you wrote yourself."),
+        Setting("ML_LOGGER_SPOOL", None, str, "Folder for records that no server has acknowledged yet."),
+        Setting("ML_LOGGER_SEGMENT_SIZE", 4 * 2**20, _mebibytes, "Size of one spool file, in MiB (4)."),
+        Setting(
+            "ML_LOGGER_MEMORY_QUEUE", 64 * 2**20, _mebibytes, "Queue in memory for when the spool fails, in MiB (64)."
+        ),
+        Setting("ML_LOGGER_LINGER", 0.05, _seconds, "Seconds that the sender waits for more records (0.05)."),
+        Setting("ML_LOGGER_REQUEST_TIMEOUT", 30.0, _seconds, "Seconds that one request may wait for its answer (30)."),
+        Setting("ML_LOGGER_READ_TIMEOUT", 30.0, _seconds, "Seconds that a read waits for earlier writes (30)."),
+        Setting("ML_LOGGER_EXIT_TIMEOUT", 10.0, _seconds, "Seconds that leaving the program waits for delivery (10)."),
+        Setting("ML_LOGGER_EXIT_SILENCE", 2.0, _seconds, "The same while the server does not answer at all (2)."),
+        Setting("ML_LOGGER_DATA_DIR", None, str, "Data folder of the server when `--data-dir` is not given (./runs)."),
+        Setting("FORCE_COLOR", False, _flag, "Print colors even where the output is no terminal."),
+        Setting("NO_COLOR", False, lambda text: text != "", "Never print colors; wins over FORCE_COLOR."),
+    )
+}
+
+
+def get(name: str) -> Any:
+    """Return the value of a setting, from the environment or its default.
+
+    Raises:
+        InvalidSetting: the environment holds a value that cannot be read.
+    """
+    setting = SETTINGS[name]
+    text = os.environ.get(name)
+    if text is None:
+        return setting.default
+    try:
+        return setting.parse(text)
+    except ValueError:
+        message = f"{name}={text!r} makes no sense. {setting.help} Unset it, or set it to such a value."
+        raise InvalidSetting(message) from None
+
+
+def user() -> str:
+    """Return the name of the user, never failing where the system knows none (containers)."""
+    name = get("ML_LOGGER_USER")
+    if name:
+        return str(name)
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid-{os.getuid()}" if hasattr(os, "getuid") else "user"
+
+
+def expand(text: str) -> str:
+    """Replace `$NAME` and `${NAME}` by the environment's value; unknown names are an error, not an empty string."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name not in os.environ:
+            raise InvalidSetting(
+                f"{text!r} names ${name}, which is not set in the environment. Set it, or leave it out."
+            )
+        return os.environ[name]
+
+    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, text)
+
+
+def spool_folder() -> Path:
+    """Return the folder that holds the spools of all servers: a state folder of the user, that survives a reboot.
+
+    Where there is no writable home, a folder of this user among the temporary files.
+    """
+    chosen = get("ML_LOGGER_SPOOL")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    state = os.environ.get("XDG_STATE_HOME")
+    home = Path(state) if state and os.path.isabs(state) else Path(os.path.expanduser("~")) / ".local" / "state"
+    if home.is_absolute() and _can_create(home):
+        return home / "ml_logger" / "spool"
+    return Path(tempfile.gettempdir()) / f"ml_logger-{user()}" / "spool"
+
+
+def _can_create(folder: Path) -> bool:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def colored(stream: TextIO | None) -> bool:
+    """Tell whether colors belong on a stream: NO_COLOR wins, then FORCE_COLOR, then whether it is a terminal."""
+    if get("NO_COLOR"):
+        return False
+    if get("FORCE_COLOR"):
+        return True
+    try:
+        return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+    except (AttributeError, ValueError):  # a replaced stdout without isatty, or a closed one
+        return False

@@ -1,0 +1,88 @@
+"""Every exception this library raises.
+
+* LoggerError
+  + InvalidKey            (ValueError)           a key that could leave the log directory, or no file system can hold
+  + InvalidRoot           (ValueError)           a log directory or a server address that cannot be understood
+  + InvalidSetting        (ValueError)           an environment variable or a flag with a value that makes no sense
+  + InvalidImage          (ValueError)           an array that is no picture
+  + UnsupportedValue      (TypeError)            a value that cannot be stored
+  + UnsupportedFormat     (ValueError)           a file format that the encoder cannot write
+  + KeyNotFound           (FileNotFoundError)    nothing is stored under a key
+  + UntrustedData         (pickle.UnpicklingError)  stored data that names a class outside the audited list
+  + CorruptData           (ValueError)           stored data that cannot be decoded
+  + StorageFailed         (OSError)              the disk or the folder refuses to take the data
+  + FolderInUse           (OSError)              another server already owns the data folder
+  + Refused               (PermissionError)      the server refused one record for good
+  + ServerUnavailable     (ConnectionError)      the server cannot be reached, or answers nonsense
+  + DeliveryTimeout       (TimeoutError)         the time limit passed before everything was delivered
+
+Each also derives from the built-in that a newcomer would catch.
+"""
+
+from __future__ import annotations
+
+import pickle
+
+
+class LoggerError(Exception):
+    """Base of every error of this library."""
+
+    def __str__(self) -> str:
+        # KeyError- and OSError-like bases format themselves in surprising ways; the message is the first argument.
+        return str(self.args[0]) if self.args else ""
+
+
+class InvalidKey(LoggerError, ValueError):
+    """A key that could leave the log directory, or that no file system can hold."""
+
+
+class InvalidRoot(LoggerError, ValueError):
+    """A log directory or a server address that cannot be understood."""
+
+
+class InvalidSetting(LoggerError, ValueError):
+    """An environment variable or a flag with a value that makes no sense."""
+
+
+class InvalidImage(LoggerError, ValueError):
+    """An array that is no picture: says its shape, dtype and range, and what to pass."""
+
+
+class UnsupportedValue(LoggerError, TypeError):
+    """A value that cannot be stored: says under which name, its type, and what to pass instead."""
+
+
+class UnsupportedFormat(LoggerError, ValueError):
+    """A file format that the encoder cannot write: lists those it can."""
+
+
+class KeyNotFound(LoggerError, FileNotFoundError):
+    """Nothing is stored under this key."""
+
+
+class UntrustedData(LoggerError, pickle.UnpicklingError):
+    """Stored data that names a class outside the audited list: says which, and how to trust it."""
+
+
+class CorruptData(LoggerError, ValueError):
+    """Stored data that cannot be decoded."""
+
+
+class StorageFailed(LoggerError, OSError):
+    """The disk or the folder refuses to take the data."""
+
+
+class FolderInUse(LoggerError, OSError):
+    """Another server already owns the data folder."""
+
+
+class Refused(LoggerError, PermissionError):
+    """The server refused one record for good: the ones behind it went on."""
+
+
+class ServerUnavailable(LoggerError, ConnectionError):
+    """The server cannot be reached, or answers something that is not ours."""
+
+
+class DeliveryTimeout(LoggerError, TimeoutError):
+    """The time limit passed before everything was delivered; nothing is lost, it stays in the spool."""

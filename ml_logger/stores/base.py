@@ -1,0 +1,209 @@
+"""The contract of a store: bytes under a key. Every store passes `tests/test_store_contract.py`."""
+
+from __future__ import annotations
+
+import abc
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from ml_logger.errors import DeliveryTimeout
+
+#: What a write takes: all bytes at once, or pieces of any size for data that need not fit into memory.
+Data = bytes | Iterable[bytes]
+
+
+class Entry(NamedTuple):
+    """One file: its key, its size in bytes, and when it last changed, in seconds since the epoch."""
+
+    key: str
+    size: int
+    mtime: float
+
+
+class Health(NamedTuple):
+    """What a store still owes: all zero and None when everything is where it belongs."""
+
+    unsent: int = 0
+    unsent_bytes: int = 0
+    rejected: int = 0
+    dropped: int = 0
+    error: str | None = None
+
+
+class Receipt:
+    """A light future of one write: settled when the data is where it belongs. This one is settled from the start."""
+
+    __slots__ = ()
+
+    def done(self) -> bool:
+        """Tell whether the data is where it belongs, or was refused for good."""
+        return True
+
+    def exception(self, timeout: float | None = None) -> Exception | None:
+        """Wait as `result` does, and return why the data was refused, or None."""
+        return None
+
+    def result(self, timeout: float | None = None) -> None:
+        """Wait until the data is where it belongs.
+
+        Raises:
+            DeliveryTimeout: it is not, after `timeout` seconds. Nothing is lost by that.
+            Refused: it never will be.
+        """
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+
+    def add_done_callback(self, callback: Callable[[Receipt], object]) -> None:
+        """Call `callback(receipt)` once the receipt is settled, at once if it is."""
+        callback(self)
+
+
+SETTLED = Receipt()
+
+
+class Deadline:
+    """A point of monotonic time; None never passes."""
+
+    __slots__ = ("_at",)
+
+    def __init__(self, timeout: float | None) -> None:
+        self._at = None if timeout is None else time.monotonic() + timeout
+
+    def left(self) -> float | None:
+        """Return the seconds left, never below 0; None when there is no limit."""
+        return None if self._at is None else max(0.0, self._at - time.monotonic())
+
+    def passed(self) -> bool:
+        """Tell whether no time is left."""
+        return self._at is not None and time.monotonic() >= self._at
+
+
+class Store(abc.ABC):
+    """A place for bytes under keys.
+
+    Writes of one thread take effect in their order. They return a receipt at once; what they raise is a mistake of the
+    caller (a bad key) or, in a store on this machine, a disk that refuses. Reads see the writes that went before them
+    once `flush` has returned.
+    """
+
+    @abc.abstractmethod
+    def append(self, key: str, data: bytes) -> Receipt:
+        """Add bytes at the end of a file, which is created where there is none."""
+
+    @abc.abstractmethod
+    def write(self, key: str, data: Data) -> Receipt:
+        """Create or replace a file: a reader sees the old bytes or the new ones, never a mixture."""
+
+    @abc.abstractmethod
+    def remove(self, key: str) -> Receipt:
+        """Remove a file, or a folder with all that is in it; nothing there is no error."""
+
+    @abc.abstractmethod
+    def move(self, source: str, target: str) -> Receipt:
+        """Rename a file or a folder; a file in the way is replaced."""
+
+    @abc.abstractmethod
+    def copy(self, source: str, target: str) -> Receipt:
+        """Copy a file, or a folder with all that is in it; files in the way are replaced."""
+
+    @abc.abstractmethod
+    def stream(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes `[start, stop)` of a file in pieces, as they were when the stream began.
+
+        Raises:
+            KeyNotFound: there is no such file.
+        """
+
+    @abc.abstractmethod
+    def entries(self, pattern: str = "**") -> list[Entry]:
+        """Return the files whose key matches a glob (see `keys.pattern`), sorted by key."""
+
+    @abc.abstractmethod
+    def stat(self, key: str) -> Entry:
+        """Return what is known of one file.
+
+        Raises:
+            KeyNotFound: there is no such file.
+        """
+
+    def read(self, key: str, start: int = 0, stop: int | None = None) -> bytes:
+        """Return the bytes `[start, stop)` of a file; fewer where it ends earlier.
+
+        Raises:
+            KeyNotFound: there is no such file.
+        """
+        return b"".join(self.stream(key, start, stop))
+
+    def flush(self, timeout: float | None = None) -> None:  # noqa: B027 - right as it is where nothing waits
+        """Wait until everything written before is where it belongs.
+
+        Raises:
+            DeliveryTimeout: it is not, after `timeout` seconds.
+        """
+
+    def close(self, timeout: float | None = None) -> None:  # noqa: B027 - the same
+        """Flush, and let go of files, threads and connections. A closed store takes no more writes."""
+
+    def health(self) -> Health:
+        """Return what the store still owes."""
+        return Health()
+
+
+class Progress:
+    """The number of the last operation that is settled, for many waiting threads."""
+
+    def __init__(self) -> None:
+        self.settled = 0
+        self.refused: dict[int, Exception] = {}
+        self._changed = threading.Condition()
+        self._callbacks: list[tuple[int, Callable[[], object]]] = []
+
+    def advance(self, seq: int) -> None:
+        """Settle everything up to a number, and tell those who wait for it."""
+        with self._changed:
+            self.settled = max(self.settled, seq)
+            self._changed.notify_all()
+            due = [call for at, call in self._callbacks if at <= self.settled]
+            self._callbacks = [(at, call) for at, call in self._callbacks if at > self.settled]
+        for call in due:
+            call()
+
+    def wait(self, seq: int, deadline: Deadline) -> bool:
+        """Wait until a number is settled; return False when the deadline passed before."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.settled >= seq, deadline.left())
+
+    def call_when_settled(self, seq: int, call: Callable[[], object]) -> None:
+        """Call once a number is settled: from the thread that settles it, or here if it is."""
+        with self._changed:
+            if self.settled < seq:
+                self._callbacks.append((seq, call))
+                return
+        call()
+
+
+class NumberedReceipt(Receipt):
+    """A receipt that compares its number with the settled one, so that it costs next to nothing."""
+
+    __slots__ = ("_progress", "_seq")
+
+    def __init__(self, progress: Progress, seq: int) -> None:
+        self._progress = progress
+        self._seq = seq
+
+    def done(self) -> bool:
+        """Tell whether the data is where it belongs, or was refused for good."""
+        return self._progress.settled >= self._seq
+
+    def exception(self, timeout: float | None = None) -> Exception | None:
+        """Wait as `result` does, and return why the data was refused, or None."""
+        if not self._progress.wait(self._seq, Deadline(timeout)):
+            raise DeliveryTimeout(f"not delivered within {timeout:g} s; it stays in the spool and is sent later")
+        return self._progress.refused.get(self._seq)
+
+    def add_done_callback(self, callback: Callable[[Receipt], object]) -> None:
+        """Call `callback(receipt)` once the receipt is settled, at once if it is."""
+        self._progress.call_when_settled(self._seq, lambda: callback(self))

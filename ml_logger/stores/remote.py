@@ -1,0 +1,243 @@
+"""A server: writes go to the spool on this machine and a thread carries them there; reads ask the server."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ml_logger import keys
+from ml_logger.errors import DeliveryTimeout, ServerUnavailable, StorageFailed
+from ml_logger.forks import in_child
+from ml_logger.notices import notice
+from ml_logger.stores.base import (
+    Data,
+    Deadline,
+    Entry,
+    Health,
+    NumberedReceipt,
+    Progress,
+    Receipt,
+    Store,
+)
+from ml_logger.stores.folder import check_apart
+from ml_logger.transport import frames
+from ml_logger.transport.adoption import Adoption
+from ml_logger.transport.frames import Op
+from ml_logger.transport.http import HttpTransport
+from ml_logger.transport.sender import Sender
+from ml_logger.transport.spools import Spools
+
+
+class Limits(NamedTuple):
+    """Seconds: how long to linger for more records, to wait at the end, and to wait for a server that is silent."""
+
+    linger: float
+    exit_timeout: float
+    exit_silence: float
+
+
+class RemoteStore(Store):
+    """A store on a server. Safe for threads; the child of a fork becomes a writer of its own.
+
+    Making one starts to send what processes that are gone have left for this server.
+    """
+
+    def __init__(self, transport: HttpTransport, home: Spools, limits: Limits) -> None:
+        self.transport = transport
+        self._home = home
+        self._limits = limits
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._sender: Sender | None = None
+        self._thread: threading.Thread | None = None
+        self._progress = Progress()
+        self._adoption = Adoption(home, transport)
+        self._adoption.start()
+        in_child(self._after_fork)
+
+    def __repr__(self) -> str:
+        return f"RemoteStore({self.transport.url!r})"
+
+    def _after_fork(self) -> None:
+        # The parent's thread is not here, its locks may be held for ever, and its spool is its own.
+        if self._sender is not None:
+            self._sender.spool.abandon()
+        self._adoption.abandon()
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._sender = self._thread = None
+        self._progress = Progress()
+
+    def _started(self) -> Sender:
+        with self._lock:
+            if self._sender is None:
+                self._sender = Sender(self._home.create(), self.transport, self._progress, self._limits.linger)
+            if self._thread is None:
+                thread = threading.Thread(target=self._sender.run, name="ml-logger-sender", daemon=True)
+                try:
+                    thread.start()
+                    self._thread = thread
+                except RuntimeError:
+                    pass  # no new threads while the interpreter shuts down: `close` sends
+            return self._sender
+
+    def _put(self, op: Op, key: str, payload: bytes, flags: int = 0) -> Receipt:
+        if self._pid != os.getpid():
+            self._after_fork()
+        sender = self._sender
+        if sender is None or self._thread is None:
+            sender = self._started()
+        seq = sender.spool.append(op, keys.check(key).encode(), payload, flags)
+        if sender.idle:
+            sender.poke()
+        if not seq:
+            self._progress.refused[0] = StorageFailed("dropped: the spool and the queue in memory were full")
+        return NumberedReceipt(self._progress, seq)
+
+    def append(self, key: str, data: bytes) -> Receipt:
+        """Add bytes at the end of a file: they are in the spool when the call returns."""
+        if len(data) > frames.PIECE_SIZE:
+            return self._put_pieces(key, (data,), frames.APPENDED)
+        return self._put(Op.APPEND, key, data)
+
+    def write(self, key: str, data: Data) -> Receipt:
+        """Create or replace a file; large ones travel in pieces and appear when they are whole."""
+        if isinstance(data, bytes) and len(data) <= frames.PIECE_SIZE:
+            return self._put(Op.WRITE, key, data)
+        return self._put_pieces(key, (data,) if isinstance(data, bytes) else data, 0)
+
+    def _put_pieces(self, key: str, data: Data, flags: int) -> Receipt:
+        assert not isinstance(data, bytes)
+        # Any number that no other upload of this writer has: the clock never gives one twice.
+        upload, offset = time.time_ns(), 0
+        for block in data:
+            view = memoryview(block)
+            for start in range(0, len(view), frames.PIECE_SIZE):
+                piece = view[start : start + frames.PIECE_SIZE]
+                self._put(Op.CHUNK, key, frames.piece(upload, offset, piece))
+                offset += len(piece)
+        return self._put(Op.COMMIT, key, frames.commit(upload, offset), flags)
+
+    def remove(self, key: str) -> Receipt:
+        """Remove a file or a folder, in its order among the writes."""
+        return self._put(Op.REMOVE, key, b"")
+
+    def move(self, source: str, target: str) -> Receipt:
+        """Rename a file or a folder, in its order among the writes."""
+        check_apart(source, keys.check(target))
+        return self._put(Op.MOVE, source, target.encode())
+
+    def copy(self, source: str, target: str) -> Receipt:
+        """Copy a file or a folder, in its order among the writes."""
+        check_apart(source, keys.check(target))
+        return self._put(Op.COPY, source, target.encode())
+
+    def stream(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes `[start, stop)` of a file as they arrive from the server."""
+        return self.transport.stream(keys.check(key), start, stop)
+
+    def entries(self, pattern: str = "**") -> list[Entry]:
+        """Return the files on the server whose key matches a glob, sorted by key."""
+        return self.transport.entries(pattern)
+
+    def stat(self, key: str) -> Entry:
+        """Return what the server knows of one file."""
+        return self.transport.stat(keys.check(key))
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until the server has everything written before.
+
+        Raises:
+            ServerUnavailable: the last attempts failed, with why; nothing is lost.
+            DeliveryTimeout: the server takes longer than `timeout` seconds; nothing is lost.
+        """
+        sender = self._sender
+        if sender is None or self._pid != os.getpid():
+            return
+        last = sender.spool.last
+        sender.hurry()
+        if self._progress.wait(last, Deadline(timeout)):
+            return
+        left = (
+            f"{last - self._progress.settled:,} records are not delivered after {timeout:g} s; they stay in the spool"
+        )
+        if sender.error:
+            raise ServerUnavailable(f"{left}: {sender.error}")
+        raise DeliveryTimeout(left)
+
+    def close(self, timeout: float | None = None) -> None:
+        """Send what is left for at most `timeout` seconds (the setting's by default), and say what stays unsent.
+
+        A server that does not answer at all is given `exit_silence` seconds.
+        """
+        if self._pid != os.getpid():
+            self._after_fork()
+        deadline = Deadline(self._limits.exit_timeout if timeout is None else timeout)
+        sender = self._sender
+        try:
+            if sender is not None:
+                sender.hurry()
+                self._drain(sender, deadline)
+            if sender is None or sender.spool.unsent()[0] == 0:
+                self._adoption.wait(deadline, self._limits.exit_silence)
+        finally:
+            self._adoption.stop()
+            if sender is not None:
+                self._leave(sender)
+
+    def _drain(self, sender: Sender, deadline: Deadline) -> None:
+        if self._thread is None:
+            sender.send_pending(Deadline(min(deadline.left() or 0.0, self._limits.exit_silence)))
+            return
+        started, last = time.monotonic(), sender.spool.last
+        while not deadline.passed():
+            silent_until = max(started, sender.last_answer) + self._limits.exit_silence
+            silence = Deadline(max(0.0, silent_until - time.monotonic()))
+            left = deadline.left()
+            if self._progress.wait(last, Deadline(min(silence.left() or 0.0, left if left is not None else 1e9))):
+                return
+            if time.monotonic() >= max(started, sender.last_answer) + self._limits.exit_silence:
+                return
+
+    def _leave(self, sender: Sender) -> None:
+        unsent, size = sender.spool.unsent()
+        sender.stop()
+        if self._thread is None:
+            sender.spool.close()
+        else:
+            # The thread closes the spool. It may sit in a request that is never answered: it is a daemon.
+            self._thread.join(0.2 if unsent else 2.0)
+        self._sender = self._thread = None
+        self._progress = Progress()
+        if unsent:
+            self._say_unsent(sender, unsent, size)
+
+    def _say_unsent(self, sender: Sender, unsent: int, size: int) -> None:
+        records = f"{unsent:,} record{'s' * (unsent != 1)} ({_size(size)}) for {self.transport.url}"
+        why = f" ({sender.error})" if sender.error else ""
+        if sender.spool.folder is None:
+            notice(f"{records} could not be sent{why} and were only in memory: they are lost")
+            return
+        notice(
+            f"{records} are not sent yet{why}. They are safe in {sender.spool.folder}, and go out with the next "
+            "program that logs to this server, or with: ml-logger push"
+        )
+
+    def health(self) -> Health:
+        """Return what is not delivered, and why."""
+        sender = self._sender
+        if sender is None:
+            return Health()
+        unsent, size = sender.spool.unsent()
+        return Health(unsent, size, sender.rejected, sender.spool.dropped, sender.error)
+
+
+def _size(size: int) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1024  # type: ignore[assignment]
+    return f"{size:,.1f} GiB"
