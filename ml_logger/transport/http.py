@@ -1,0 +1,195 @@
+"""The client's side of HTTP: one method for each route, bytes in and bytes out, no retries."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote, urlsplit
+
+from ml_logger.errors import CorruptData, InvalidRoot, KeyNotFound, ServerUnavailable
+from ml_logger.stores.base import Entry
+from ml_logger.transport import protocol
+
+if TYPE_CHECKING:
+    import requests
+
+CONNECT_TIMEOUT = 3.05
+PIECE = 2**20
+
+
+class Reply(NamedTuple):
+    """The answer to a batch: its status, and the fields of its JSON body (empty when it had none)."""
+
+    status: int
+    body: dict[str, Any]
+    retry_after: float | None = None
+
+
+def check_url(url: str) -> str:
+    """Return a server's address without a trailing slash.
+
+    Raises:
+        InvalidRoot: no http(s) address, no host, a port out of range, or a password in it.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InvalidRoot(f"{url!r} is no address of a server: {error}") from None
+    if parts.scheme not in ("http", "https"):
+        message = f"{url!r} has the scheme {parts.scheme!r}: write http:// or https:// and a host, or a folder"
+        raise InvalidRoot(message)
+    if not host:
+        raise InvalidRoot(f"{url!r} names no host: write it as {parts.scheme}://host:8081")
+    if parts.username or parts.password:
+        raise InvalidRoot("an address must not hold a password, it would end up in logs: pass access_token=")
+    if parts.query or parts.fragment:
+        raise InvalidRoot(f"{url!r} has a query or a fragment: write it as {parts.scheme}://{parts.netloc}{parts.path}")
+    return url.rstrip("/")
+
+
+class HttpTransport:
+    """Requests to one server. Each thread has its own connection; a fork starts with none.
+
+    Args:
+        url: the address of the server, `http(s)://host[:port][/path]`.
+        token: sent as a bearer token when given.
+        timeout: seconds that one request waits for its answer.
+    """
+
+    def __init__(self, url: str, token: str | None, timeout: float) -> None:
+        # Imported here, where a person configures: in the sender's thread the import would hold up the training.
+        import requests
+
+        self._requests = requests
+        self.url = check_url(url)
+        self.timeout = timeout
+        self._token = token
+        self._local = threading.local()
+
+    def __repr__(self) -> str:
+        return f"HttpTransport({self.url!r})"
+
+    def _session(self) -> requests.Session:
+        if getattr(self._local, "pid", None) != os.getpid():
+            session = self._requests.Session()
+            session.headers["User-Agent"] = "ml-logger"
+            session.headers["Accept-Encoding"] = "identity"
+            if self._token:
+                session.headers["Authorization"] = f"Bearer {self._token}"
+            # Looked up once and not at each request: proxies and CA bundles of the environment.
+            settings = session.merge_environment_settings(self.url, {}, None, None, None)
+            session.proxies, session.verify = settings["proxies"], settings["verify"]
+            session.trust_env = False
+            self._local.session, self._local.pid = session, os.getpid()
+        session = self._local.session
+        assert isinstance(session, self._requests.Session)
+        return session
+
+    def _request(self, method: str, path: str, **kw: Any) -> requests.Response:
+        timeout = kw.pop("timeout", self.timeout)
+        try:
+            # Redirects are not followed: a token must not travel to another host.
+            return self._session().request(
+                method, self.url + path, timeout=(min(CONNECT_TIMEOUT, timeout), timeout), allow_redirects=False, **kw
+            )
+        except self._requests.RequestException as error:
+            raise ServerUnavailable(f"{self.url} cannot be reached: {_reason(error)}") from None
+
+    def post_batch(self, writer: str, body: bytes, timeout: float | None = None) -> Reply:
+        """Send one batch of frames.
+
+        Raises:
+            ServerUnavailable: there was no answer.
+        """
+        headers = {"Content-Type": protocol.CONTENT_TYPE, protocol.WRITER: writer}
+        response = self._request("POST", protocol.BATCHES, data=body, headers=headers, timeout=timeout or self.timeout)
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        after = response.headers.get("Retry-After", "")
+        retry_after = float(after) if after.isascii() and after.isdigit() else None
+        return Reply(response.status_code, answer if isinstance(answer, dict) else {}, retry_after)
+
+    def stream(self, key: str, start: int, stop: int | None) -> Iterator[bytes]:
+        """Yield the bytes `[start, stop)` of a file as they arrive.
+
+        Raises:
+            KeyNotFound: there is no such file; raised at once, not at the first piece.
+            ServerUnavailable: the server cannot be reached, or the connection ended early.
+        """
+        if stop is not None and stop <= start:
+            self.stat(key)
+            return iter(())
+        headers = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"} if start or stop is not None else {}
+        response = self._request("GET", f"{protocol.FILES}/{quote(key)}", headers=headers, stream=True)
+        if response.status_code == 416:  # starts behind the end of the file
+            response.close()
+            return iter(())
+        self._raise_for(response, (200, 206), key)
+        if start and response.status_code != 206:
+            raise ServerUnavailable(f"{self.url} ignores ranges: something between us and the server rewrites requests")
+        return self._pieces(response, key)
+
+    def _pieces(self, response: requests.Response, key: str) -> Iterator[bytes]:
+        expected, received = int(response.headers.get("Content-Length", -1)), 0
+        try:
+            for piece in response.iter_content(PIECE):
+                received += len(piece)
+                yield piece
+        except self._requests.RequestException as error:
+            raise ServerUnavailable(f"{self.url} stopped in the middle of {key!r}: {_reason(error)}") from None
+        finally:
+            response.close()
+        if received != expected:
+            raise ServerUnavailable(f"{self.url} sent {received:,} of {expected:,} bytes of {key!r}")
+
+    def stat(self, key: str) -> Entry:
+        """Return what the server knows of one file.
+
+        Raises:
+            KeyNotFound: there is no such file.
+        """
+        response = self._request("HEAD", f"{protocol.FILES}/{quote(key)}")
+        self._raise_for(response, (200,), key)
+        headers = response.headers
+        return Entry(key, int(headers["Content-Length"]), float(headers[protocol.MTIME]))
+
+    def entries(self, pattern: str) -> list[Entry]:
+        """Return the files whose key matches a glob, sorted by key."""
+        response = self._request("GET", protocol.ENTRIES, params={"pattern": pattern})
+        self._raise_for(response, (200,), pattern)
+        try:
+            return [Entry(str(key), int(size), float(mtime)) for key, size, mtime in response.json()["entries"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise CorruptData(f"{self.url} answered with something that is no listing: {error}") from None
+
+    def _raise_for(self, response: requests.Response, good: tuple[int, ...], key: str) -> None:
+        if response.status_code in good:
+            return
+        message = _message(response)
+        response.close()
+        if response.status_code == 404:
+            raise KeyNotFound(f"no file is stored under {key!r} on {self.url}")
+        raise protocol.error_of(response.status_code, f"{self.url} answered {response.status_code}: {message}")
+
+
+def _message(response: requests.Response) -> str:
+    try:
+        return str(response.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return response.reason or "no reason given"
+
+
+def _reason(error: Exception) -> str:
+    # The innermost cause is what helps: "Connection refused" and not three wrappers around it.
+    cause: BaseException = error
+    while True:
+        inner = cause.__cause__ or cause.__context__ or getattr(cause, "reason", None)
+        if not isinstance(inner, BaseException) or inner is cause:
+            break
+        cause = inner
+    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__

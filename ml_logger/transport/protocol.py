@@ -1,0 +1,40 @@
+"""The wire: paths, headers and statuses that client and server agree on. `docs/protocol.rst` tells it in prose."""
+
+from __future__ import annotations
+
+from ml_logger.errors import CorruptData, InvalidKey, KeyNotFound, LoggerError, Refused, ServerUnavailable
+
+BATCHES = "/v1/batches"
+FILES = "/v1/files"
+ENTRIES = "/v1/entries"
+HEALTH = "/v1/health"
+
+#: Not a type that a browser sends to other sites without asking first.
+CONTENT_TYPE = "application/x-ml-logger"
+WRITER = "X-ML-Logger-Writer"
+MTIME = "X-ML-Logger-MTime"
+
+#: A body holds at least one frame, and at most this many bytes.
+MAX_BODY = 16 * 2**20
+#: Bytes of frames that a client puts into one batch, about.
+BATCH_SIZE = 4 * 2**20
+
+#: What a request that cannot be served is answered with. The first match counts.
+STATUS: dict[type[LoggerError], int] = {
+    InvalidKey: 400,
+    CorruptData: 400,
+    KeyNotFound: 404,
+    Refused: 403,
+    ServerUnavailable: 503,
+}
+ERRORS: dict[int, type[LoggerError]] = {400: InvalidKey, 401: Refused, 403: Refused, 404: KeyNotFound}
+
+
+def status_of(error: LoggerError) -> int:
+    """Return the status that tells an error."""
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+
+
+def error_of(status: int, message: str) -> LoggerError:
+    """Return the error that a status tells."""
+    return ERRORS.get(status, ServerUnavailable)(message)

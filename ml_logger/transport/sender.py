@@ -1,0 +1,189 @@
+"""The sender: carries one spool to its server, retries for ever, forgets only what was acknowledged."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+from ml_logger.errors import Refused, ServerUnavailable
+from ml_logger.notices import notice
+from ml_logger.stores.base import Deadline, Progress
+from ml_logger.transport import frames, protocol
+from ml_logger.transport.http import HttpTransport, Reply
+from ml_logger.transport.spool import Batch, Spool
+
+FIRST_DELAY = 0.1
+LONGEST_DELAY = 10.0
+#: An outage is announced when it has lasted this long, in seconds: a restarting server is no news.
+PATIENCE = 1.0
+
+
+class Sender:
+    """One request in flight, frames in their order, until the spool is empty.
+
+    Args:
+        spool: what to send.
+        transport: where to.
+        progress: told which numbers are settled.
+        linger: seconds to wait for more records before a small batch is sent.
+    """
+
+    def __init__(self, spool: Spool, transport: HttpTransport, progress: Progress, linger: float) -> None:
+        self.spool = spool
+        self.idle = False
+        self.error: str | None = None
+        self.rejected = 0
+        self.last_answer = -1.0
+        self._transport = transport
+        self._progress = progress
+        self._linger = linger
+        self._hurry_to = 0
+        self._poke = threading.Event()
+        self._stopped = False
+        self._failing_since: float | None = None
+        self._announced = False
+        self._failures = 0
+        self._limit = protocol.BATCH_SIZE
+
+    def run(self) -> None:
+        """Send until `stop` is called, then close the spool: the body of the sender's thread."""
+        try:
+            while not self._stopped:
+                if not self._pending():
+                    self._wait_for_work()
+                    continue
+                if self.spool.acknowledged >= self._hurry_to:
+                    self._wait(self._linger)
+                self.send_pending(Deadline(None))
+        finally:
+            self.spool.close()
+
+    def _pending(self) -> bool:
+        return self.spool.last > self.spool.acknowledged
+
+    def _wait_for_work(self) -> None:
+        self.idle = True  # from here on `append` pokes us; looked at once more, for what came just before
+        if not self._pending() and not self._stopped:
+            self._poke.wait()
+        self.idle = False
+        self._poke.clear()
+
+    def _wait(self, seconds: float) -> None:
+        if self._poke.wait(seconds):
+            self._poke.clear()
+
+    def poke(self) -> None:
+        """Wake the sender up: there is something to send, or a reason to try again now."""
+        self._poke.set()
+
+    def hurry(self) -> None:
+        """Send all that is there now without lingering; somebody waits for it."""
+        self._hurry_to = self.spool.last
+        self._poke.set()
+
+    def stop(self) -> None:
+        """Make `run` return soon; what is unsent stays in the spool."""
+        self._stopped = True
+        self._poke.set()
+
+    def send_pending(self, deadline: Deadline) -> bool:
+        """Send what is there now; return False when the deadline passed, or `stop` was called, before it was done."""
+        target = self.spool.last
+        while self.spool.acknowledged < target and not self._stopped:
+            if deadline.passed():
+                return False
+            batch = self.spool.batch(self._limit)
+            if batch is None:
+                self._skip_missing(target)
+                continue
+            if batch.first != self.spool.acknowledged + 1:
+                self._start_over(batch.first)
+                continue
+            delay = self._send(batch, deadline)
+            if delay:
+                left = deadline.left()
+                self._wait(delay if left is None else min(delay, left))
+        return self.spool.acknowledged >= target
+
+    def _send(self, batch: Batch, deadline: Deadline) -> float:
+        """Send one batch, and return for how long to wait before the next."""
+        body = batch.data if not self.spool.base else frames.renumber(batch.data, self.spool.base)
+        left = deadline.left()
+        timeout = self._transport.timeout if left is None else max(0.05, min(self._transport.timeout, left))
+        try:
+            reply = self._transport.post_batch(self.spool.writer, body, timeout)
+        except ServerUnavailable as error:
+            return self._failed(str(error))
+        self.last_answer = time.monotonic()
+        if reply.status == 200:
+            return self._accepted(batch, reply)
+        if reply.status == 409 and isinstance(reply.body.get("expected"), int):
+            return self._expected(reply.body["expected"] + self.spool.base, batch)
+        if reply.status == 413 and len(batch.stops) > 1:
+            self._limit = max(1, self._limit // 2)
+        reason = reply.body.get("error") or "this is no ml-logger server, or something stands before it"
+        return self._failed(f"{self._transport.url} answered {reply.status}: {reason}", reply.retry_after)
+
+    def _accepted(self, batch: Batch, reply: Reply) -> float:
+        committed = reply.body.get("committed")
+        if not isinstance(committed, int):
+            return self._failed(f"{self._transport.url} acknowledged {committed!r}, which is no number")
+        for refusal in reply.body.get("rejected", []):
+            self._reject(batch, int(refusal["seq"]) + self.spool.base, str(refusal["error"]))
+        self._recovered()
+        seq = min(committed + self.spool.base, batch.last)
+        self.spool.acknowledge(batch, seq)
+        self._progress.advance(seq)
+        return 0.0 if seq >= batch.first else FIRST_DELAY
+
+    def _reject(self, batch: Batch, seq: int, reason: str) -> None:
+        if not batch.first <= seq <= batch.last or seq in self._progress.refused:
+            return
+        self._progress.refused[seq] = Refused(f"{self._transport.url} refused record {seq} for good: {reason}")
+        self.spool.reject(batch, seq, reason)
+        self.rejected += 1
+        if self.rejected == 1:
+            where = f"; it is kept in {self.spool.folder.parent / 'rejected'}" if self.spool.folder else ""
+            notice(f"{self._transport.url} refused a record for good: {reason}{where}")
+
+    def _expected(self, seq: int, batch: Batch) -> float:
+        """Go where the server says it is, or start over when that is no longer here."""
+        if seq > batch.last or seq < self.spool.first_available():
+            self._start_over(batch.first)
+        else:
+            self.spool.rewind(seq)
+        return FIRST_DELAY if seq == batch.first else 0.0
+
+    def _start_over(self, first: int) -> None:
+        forgotten = first - 1 - self.spool.base
+        notice(
+            f"{self._transport.url} does not have {forgotten:,} records that went before record {first} of this run: "
+            "its data folder was replaced or restored, or the spool was damaged; going on with what is here"
+        )
+        self.spool.start_over(first)
+        self._progress.advance(first - 1)
+
+    def _skip_missing(self, target: int) -> None:
+        # Frames with numbers but no bytes: their file was damaged or deleted under us.
+        self._start_over(target + 1)
+
+    def _failed(self, error: str, retry_after: float | None = None) -> float:
+        now = time.monotonic()
+        self.error = error
+        self._failures += 1
+        if self._failing_since is None:
+            self._failing_since = now
+        if now - self._failing_since >= PATIENCE and not self._announced:
+            self._announced = True
+            notice(f"{error}; records are kept and will be sent when it is back")
+        if retry_after is not None:
+            return min(retry_after, LONGEST_DELAY)
+        # Full jitter over an exponential ceiling: clients of a restarted server come back spread out, not at once.
+        ceiling = min(LONGEST_DELAY, FIRST_DELAY * float(2 ** min(self._failures - 1, 10)))
+        return random.uniform(0.5, 1.0) * ceiling
+
+    def _recovered(self) -> None:
+        if self._announced:
+            notice(f"{self._transport.url} is back: records are being sent again")
+        self.error, self._failing_since, self._announced, self._failures = None, None, False, 0

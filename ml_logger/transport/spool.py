@@ -1,0 +1,349 @@
+"""The spool: what one writer has logged and no server has acknowledged, as frames in files.
+
+A spool is a folder `<spools>/<server>/<writer>/`::
+
+    seg-00000000000000000001   frames 1, 2, 3..., one `write` each; the name is the number of the first
+    seg-00000000000000004096   the next ones
+    ack                        number of the last acknowledged frame
+    writer                     id under which the frames are sent, and the number that goes before its frame 1
+    lock                       held (flock) by the living owner; a folder whose lock is free may be adopted
+    rejected/                  frames that the server refused for good, each with the reason beside it
+
+Where the disk refuses, frames wait in a bounded queue in memory instead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import threading
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ml_logger.errors import CorruptData
+from ml_logger.notices import notice
+from ml_logger.transport import frames
+
+#: How long a call waits for room in the memory queue before its record is dropped, in seconds.
+ROOM_TIMEOUT = 1.0
+
+
+class Batch(NamedTuple):
+    """Consecutive frames: the numbers of the first and the last, where each ends in `data`."""
+
+    first: int
+    last: int
+    data: bytes
+    stops: list[int]
+
+
+class Segment(NamedTuple):
+    """One file of a spool and the number of its first frame."""
+
+    first: int
+    path: Path
+
+
+class Spool:
+    """The unsent frames of one writer. `append` is for any thread, everything else for the one that sends.
+
+    Args:
+        folder: where the frames are kept; None keeps them in memory only.
+        segment_size: bytes after which a new file is begun; whole files are deleted once acknowledged.
+        queue_size: most bytes that wait in memory when the disk refuses.
+    """
+
+    def __init__(self, folder: Path | None, *, segment_size: int, queue_size: int) -> None:
+        self.folder = folder
+        self.writer = secrets.token_hex(16)
+        self.base = 0  # frame `n` goes to the server as number `n - base` of `writer`
+        self.last = 0
+        self.acknowledged = 0
+        self.dropped = 0
+        self.appended_bytes = 0
+        self.acknowledged_bytes = 0
+        self._segment_size = segment_size
+        self._queue_size = queue_size
+        self._segments: deque[Segment] = deque()
+        self._file: int | None = None
+        self._size = 0
+        self._reading: tuple[Segment, int] | None = None
+        self._read_offset = 0
+        self._queue: deque[tuple[int, bytes]] = deque()
+        self._queued_bytes = 0
+        self._lock_file: int | None = None
+        self._lock = threading.RLock()
+        self._room = threading.Condition(self._lock)
+        self._busy = 0
+        self._promised = 0
+        self._deferred: deque[tuple[int, bytes, bytes, int]] = deque()
+
+    # ---------------------------------------------------------------- the writer's side
+
+    def append(self, op: int, key: bytes, payload: bytes, flags: int = 0) -> int:
+        """Store one frame, with one `write`, and return its number; 0 when it had to be dropped."""
+        with self._lock:
+            if self._busy:
+                # A signal handler that logs has interrupted an append of this very thread: that one stores it too.
+                self._deferred.append((op, key, payload, flags))
+                self._promised = max(self._promised, self._busy) + 1
+                return self._promised
+            self._busy = self.last + 1
+            try:
+                seq = self._append(op, key, payload, flags)
+                while self._deferred:
+                    self._append(*self._deferred.popleft())
+            finally:
+                self._busy = 0
+            return seq
+
+    def _append(self, op: int, key: bytes, payload: bytes, flags: int) -> int:
+        if self._queue and not self._wait_for_room():
+            self._drop()
+            return 0
+        seq = self.last + 1
+        frame = frames.encode(seq, op, key, payload, flags)
+        if self._queue or not self._store(seq, frame):
+            self._queue.append((seq, frame))
+            self._queued_bytes += len(frame)
+        self.appended_bytes += len(frame)
+        self.last = seq  # last of all: the sender reads up to this number
+        return seq
+
+    def _store(self, seq: int, frame: bytes) -> bool:
+        if self.folder is None:
+            return False
+        try:
+            if self._file is None or self._size >= self._segment_size:
+                self._begin_segment(seq)
+            assert self._file is not None
+            written = os.write(self._file, frame)
+            if written != len(frame):
+                os.ftruncate(self._file, self._size)
+                raise OSError(28, "No space left on device")
+        except OSError as error:
+            notice(f"the spool {self.folder} takes no more ({error.strerror}): records now wait in memory")
+            self._close_segment()
+            return False
+        self._size += written
+        return True
+
+    def _begin_segment(self, first: int) -> None:
+        self._close_segment()
+        assert self.folder is not None
+        path = self.folder / f"seg-{first:020d}"
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        self._size = 0
+        self._segments.append(Segment(first, path))
+
+    def _close_segment(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _wait_for_room(self) -> bool:
+        return self._room.wait_for(lambda: self._queued_bytes < self._queue_size, ROOM_TIMEOUT)
+
+    def _drop(self) -> None:
+        if not self.dropped:
+            notice("the spool and the queue in memory are full: records are dropped from here on until there is room")
+        self.dropped += 1
+
+    # ---------------------------------------------------------------- the sender's side
+
+    def batch(self, limit: int) -> Batch | None:
+        """Return the next frames that are not acknowledged, of about `limit` bytes; None when there are none.
+
+        Raises:
+            CorruptData: the file holds something else than frames.
+        """
+        if self.acknowledged >= self.last:
+            return None
+        return self._batch_from_disk(limit) or self._batch_from_queue(limit)
+
+    def _batch_from_disk(self, limit: int) -> Batch | None:
+        wanted, last = self.acknowledged + 1, self.last  # read first: every frame up to `last` is whole in its file
+        with self._lock:
+            segments = list(self._segments)
+        start = max((n for n, segment in enumerate(segments) if segment.first <= wanted), default=0)
+        for segment in segments[start:]:
+            if self._reading is None or self._reading[0] != segment:
+                self._open_for_reading(segment)
+            found = self._read_frames(wanted, last, limit)
+            if found is not None:
+                return found
+        return None
+
+    def _read_frames(self, wanted: int, last: int, limit: int) -> Batch | None:
+        assert self._reading is not None
+        file, size = self._reading[1], limit
+        while data := os.pread(file, size, self._read_offset):
+            spans = [span for span in _readable(data) if span.seq <= last]
+            if not spans and size == limit:
+                size += frames.MAX_FRAME  # one frame larger than the limit
+                continue
+            if not spans or spans[0].seq >= wanted:
+                return _cut(data, spans) if spans else None
+            self._read_offset += next((span.start for span in spans if span.seq >= wanted), spans[-1].stop)
+        return None
+
+    def _open_for_reading(self, segment: Segment) -> None:
+        self._close_reading()
+        self._reading = (segment, os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC))
+        self._read_offset = 0
+
+    def _close_reading(self) -> None:
+        if self._reading is not None:
+            os.close(self._reading[1])
+            self._reading = None
+
+    def _batch_from_queue(self, limit: int) -> Batch | None:
+        with self._lock:
+            waiting = list(self._queue)
+        taken: list[bytes] = []
+        stops: list[int] = []
+        for _, frame in waiting:
+            if stops and stops[-1] + len(frame) > limit:
+                break
+            taken.append(frame)
+            stops.append((stops[-1] if stops else 0) + len(frame))
+        if not taken:
+            return None
+        return Batch(waiting[0][0], waiting[0][0] + len(taken) - 1, b"".join(taken), stops)
+
+    def acknowledge(self, batch: Batch, seq: int) -> None:
+        """Forget the frames of a batch up to a number: delete whole files, and make room in memory."""
+        count = seq - batch.first + 1
+        if count <= 0:
+            return
+        size = batch.stops[min(count, len(batch.stops)) - 1]
+        self.acknowledged_bytes += size
+        self.acknowledged = seq
+        with self._lock:
+            from_queue = bool(self._queue) and self._queue[0][0] <= seq
+            while self._queue and self._queue[0][0] <= seq:
+                self._queued_bytes -= len(self._queue.popleft()[1])
+                self._room.notify_all()
+        if not from_queue:
+            self._read_offset += size
+        self._delete_acknowledged()
+        self._remember_acknowledged()
+
+    def _delete_acknowledged(self) -> None:
+        while len(self._segments) > 1 and self._segments[1].first <= self.acknowledged + 1:
+            if self._reading is not None and self._reading[0] == self._segments[0]:
+                self._close_reading()
+            with self._lock:
+                segment = self._segments.popleft()
+            segment.path.unlink(missing_ok=True)
+
+    def _remember_acknowledged(self) -> None:
+        # Only a hint that saves work: a server drops what it has had before.
+        if self.folder is not None:
+            try:
+                (self.folder / "ack").write_text(str(self.acknowledged))
+            except OSError:
+                pass
+
+    def first_available(self) -> int:
+        """Return the number of the oldest frame still here; `last + 1` when there is none."""
+        with self._lock:
+            if self._segments:
+                return self._segments[0].first
+            return self._queue[0][0] if self._queue else self.last + 1
+
+    def rewind(self, seq: int) -> None:
+        """Send again from a number that is still here."""
+        self.acknowledged = seq - 1
+        self._close_reading()
+
+    def start_over(self, first: int) -> None:
+        """Go on under a new writer, whose number 1 is our frame `first`: the server has forgotten what went before."""
+        self.writer = secrets.token_hex(16)
+        self.base = first - 1
+        self.acknowledged = first - 1
+        self._close_reading()
+        self.save_writer()
+
+    def save_writer(self) -> None:
+        """Keep the id and the base where whoever adopts the spool finds them."""
+        if self.folder is not None:
+            staged = self.folder / "writer.new"
+            staged.write_text(json.dumps({"writer": self.writer, "base": self.base}))
+            staged.replace(self.folder / "writer")
+
+    def reject(self, batch: Batch, seq: int, reason: str) -> None:
+        """Keep one frame that the server refused for good, with the reason."""
+        if self.folder is None or not batch.first <= seq <= batch.last:
+            return
+        index = seq - batch.first
+        frame = batch.data[batch.stops[index - 1] if index else 0 : batch.stops[index]]
+        try:
+            # Beside the spools, where it stays when this one is done with.
+            rejected = self.folder.parent / "rejected"
+            rejected.mkdir(mode=0o700, exist_ok=True)
+            (rejected / f"{self.writer}-{seq}.frame").write_bytes(frame)
+            (rejected / f"{self.writer}-{seq}.txt").write_text(f"{reason}\n")
+        except OSError as error:
+            notice(f"a refused record could not be kept: {error.strerror}")
+
+    def take_segment(self, path: Path, last: int, unsent_bytes: int) -> None:
+        """Add a file that an earlier owner left, by the number of its last good frame; 0 when it has none."""
+        if not last:
+            path.unlink()
+            return
+        self._segments.append(Segment(int(path.name[4:]), path))
+        self.last = max(self.last, last)
+        self.appended_bytes += unsent_bytes
+
+    def unsent(self) -> tuple[int, int]:
+        """Return the number of records that are not acknowledged, and their bytes."""
+        return self.last - self.acknowledged, self.appended_bytes - self.acknowledged_bytes
+
+    # ---------------------------------------------------------------- being found, and going away
+
+    def close(self) -> None:
+        """Let go of the spool; the folder goes too when everything in it was acknowledged."""
+        self._close_segment()
+        self._close_reading()
+        if self.folder is not None and self._lock_file is not None and self.acknowledged >= self.last:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close every file and touch nothing: for the child of a fork, and for a spool that others will adopt."""
+        self._close_segment()
+        self._close_reading()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def take_lock(self) -> bool:
+        """Become the owner of the folder; False when somebody else is."""
+        assert self.folder is not None
+        file = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+            return False
+        self._lock_file = file
+        return True
+
+
+def _readable(data: bytes) -> Iterator[frames.Span]:
+    try:
+        yield from frames.spans(data)
+    except CorruptData:
+        return  # damaged on disk: the sender goes on with the next file, and says what is missing
+
+
+def _cut(data: bytes, spans: list[frames.Span]) -> Batch:
+    first = spans[0].seq
+    stops = [span.stop for n, span in enumerate(spans) if span.seq == first + n]
+    return Batch(first, first + len(stops) - 1, data[: stops[-1]], stops)

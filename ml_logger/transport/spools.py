@@ -1,0 +1,112 @@
+"""Where spools live: one folder for each server, made by its clients, adopted when their processes are gone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from ml_logger.errors import CorruptData
+from ml_logger.notices import notice
+from ml_logger.transport import frames
+from ml_logger.transport.spool import Spool
+
+
+class Spools:
+    """The spools of one server on this machine.
+
+    Args:
+        root: the folder that holds the spools of all servers.
+        url: the address of the server.
+        segment_size: bytes of one spool file.
+        queue_size: most bytes that wait in memory where the disk refuses.
+    """
+
+    def __init__(self, root: Path, url: str, *, segment_size: int, queue_size: int) -> None:
+        self.url = url
+        self.folder = root / hashlib.sha256(url.encode()).hexdigest()[:16]
+        self._segment_size = segment_size
+        self._queue_size = queue_size
+
+    def _spool(self, folder: Path | None) -> Spool:
+        return Spool(folder, segment_size=self._segment_size, queue_size=self._queue_size)
+
+    def create(self) -> Spool:
+        """Begin the spool of a new writer; in memory alone when the disk refuses, which is said."""
+        spool = self._spool(None)
+        folder = self.folder / spool.writer
+        try:
+            folder.mkdir(mode=0o700, parents=True)
+            (self.folder / "server").write_text(f"{self.url}\n")
+            spool.folder = folder
+            spool.take_lock()
+            spool.save_writer()
+        except OSError as error:
+            spool.folder = None
+            notice(
+                f"the spool {folder} cannot be made ({error.strerror}): records wait in memory, and are lost if this "
+                "process is killed; set ML_LOGGER_SPOOL to a folder that can be written"
+            )
+        return spool
+
+    def folders(self) -> list[Path]:
+        """Return the folders of all spools, of the living and the dead, oldest first."""
+        try:
+            found = [path for path in self.folder.iterdir() if (path / "writer").exists()]
+            return sorted(found, key=lambda path: path.stat().st_mtime)
+        except OSError:
+            return []
+
+    def adopt(self, folder: Path) -> Spool | None:
+        """Take over the spool of a process that is gone; None when somebody holds it, or has just been done with it.
+
+        A torn last frame is cut; what follows damage is kept in `quarantine/`, and said.
+        """
+        spool = self._spool(folder)
+        try:
+            if not spool.take_lock():
+                return None
+            _load(spool, folder)
+        except (OSError, ValueError, KeyError):
+            spool.abandon()
+            return None
+        return spool
+
+
+def servers(root: Path) -> list[str]:
+    """Return the addresses of all servers that have spools here."""
+    return sorted(note.read_text().strip() for note in root.glob("*/server"))
+
+
+def _load(spool: Spool, folder: Path) -> None:
+    known = json.loads((folder / "writer").read_text())
+    spool.writer, spool.base = str(known["writer"]), int(known["base"])
+    try:
+        spool.acknowledged = max(spool.base, int((folder / "ack").read_text()))
+    except (OSError, ValueError):
+        spool.acknowledged = spool.base
+    spool.last = spool.acknowledged
+    for path in sorted(folder.glob("seg-*")):
+        spool.take_segment(path, *_verify(path, spool.acknowledged))
+
+
+def _verify(path: Path, acknowledged: int) -> tuple[int, int]:
+    # Returns the number of the last good frame, and the bytes of those not acknowledged. One segment fits into memory.
+    data = path.read_bytes()
+    last = stop = unsent = 0
+    try:
+        for span in frames.spans(data):
+            if not frames.is_whole(data, span):
+                break
+            last, stop = span.seq, span.stop
+            unsent += span.stop - span.start if span.seq > acknowledged else 0
+    except CorruptData:
+        pass
+    if stop < len(data):
+        quarantine = path.parent.parent / "quarantine"
+        quarantine.mkdir(mode=0o700, exist_ok=True)
+        (quarantine / f"{path.parent.name}-{path.name}-{stop}").write_bytes(data[stop:])
+        notice(f"{len(data) - stop:,} bytes at the end of {path} are no whole record: they were moved to {quarantine}")
+        os.truncate(path, stop)
+    return last, unsent
