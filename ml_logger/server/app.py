@@ -1,0 +1,95 @@
+"""The Sanic application: routes, who may call them, and how errors are answered. Handlers decide nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sanic import HTTPResponse, Request, Sanic, json
+from sanic.exceptions import SanicException
+
+from ml_logger.errors import LoggerError
+from ml_logger.notices import notice
+from ml_logger.server import batches, files
+from ml_logger.server.catalog import Catalog
+from ml_logger.server.committer import Committer
+from ml_logger.stores.folder import Folder
+from ml_logger.transport import protocol
+
+T = TypeVar("T")
+
+
+class Service:
+    """What handlers work with: the committer, the data folder, and threads for everything that may block."""
+
+    def __init__(self, data_dir: Path, *, power: bool, workers: int, fail: Callable[[str], object]) -> None:
+        self.folder = Folder(data_dir, follow_links=False)
+        self.catalog = Catalog(self.folder.private("catalog.db"), "FULL" if power else "NORMAL")
+        self.committer = Committer(self.folder, self.catalog, power=power, fail=fail)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ml-logger-files")
+
+    async def in_thread(self, work: Callable[..., T], *args: Any) -> T:
+        """Do work that may block outside the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
+
+    def close(self) -> None:
+        """Finish what was accepted."""
+        self.committer.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def create_app(service: Service, token: str | None) -> Sanic[Any, Any]:
+    """Build the application around a service; with a token, every request but the one for health must carry it."""
+    app = Sanic(f"ml_logger_{secrets.token_hex(4)}", configure_logging=False)
+    app.config.update(
+        REQUEST_MAX_SIZE=protocol.MAX_BODY,
+        REQUEST_TIMEOUT=60,
+        RESPONSE_TIMEOUT=120,
+        KEEP_ALIVE_TIMEOUT=75,
+        GRACEFUL_SHUTDOWN_TIMEOUT=3.0,
+        ACCESS_LOG=False,
+        FALLBACK_ERROR_FORMAT="json",
+    )
+    app.ctx.service = service
+    app.blueprint(batches.routes)
+    app.blueprint(files.routes)
+    app.add_route(health, protocol.HEALTH, methods=["GET"])
+    app.on_request(_guard(token))
+    app.exception(Exception)(answer_error)
+    return app
+
+
+async def health(request: Request) -> HTTPResponse:
+    """Tell that the server is there, and which catalog it serves."""
+    return json({"status": "ok", "catalog": request.app.ctx.service.catalog.id})
+
+
+def _guard(token: str | None) -> Callable[[Request], HTTPResponse | None]:
+    expected = f"Bearer {token}".encode() if token else b""
+
+    def guard(request: Request) -> HTTPResponse | None:
+        if not expected or request.path == protocol.HEALTH:
+            return None
+        given = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")
+        if hmac.compare_digest(given, expected):
+            return None
+        text = "the token is not the server's" if given else "a token is needed: set access_token"
+        return json({"error": text}, 401, headers={"WWW-Authenticate": "Bearer"})
+
+    return guard
+
+
+async def answer_error(request: Request, error: Exception) -> HTTPResponse:
+    """Answer an error with a status and one sentence; what a client sent is not echoed by Sanic's pages."""
+    if isinstance(error, LoggerError):
+        return json({"error": str(error)}, protocol.status_of(error))
+    if isinstance(error, SanicException):
+        text = {404: "there is no such address", 405: "this address takes other methods"}.get(error.status_code)
+        return json({"error": text or error.message or str(error)}, error.status_code)
+    notice(f"{request.method} {request.path} failed: {type(error).__name__}: {error}")
+    return json({"error": "the server made a mistake; its log says which"}, 500)

@@ -1,0 +1,174 @@
+"""The files that the committer appends to: open descriptors, committed lengths, and what others did to them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ml_logger.notices import notice
+from ml_logger.server.catalog import Catalog, FileState
+from ml_logger.stores.folder import READ_SIZE, Folder
+
+#: How many files are kept open.
+MAX_OPEN = 256
+
+#: What is appended: bytes, or a file whose bytes are copied piece by piece.
+Source = bytes | Path
+
+
+class OpenFile:
+    """One file that is being appended to: its descriptor and what is committed of it."""
+
+    __slots__ = ("descriptor", "key", "state")
+
+    def __init__(self, key: str, descriptor: int, state: FileState) -> None:
+        self.key = key
+        self.descriptor = descriptor
+        self.state = state
+
+
+class Appends:
+    """Append to files, by offset, behind what is committed. Used by the committer's thread; `view` is for readers."""
+
+    def __init__(self, folder: Folder, catalog: Catalog) -> None:
+        self._folder = folder
+        self._catalog = catalog
+        self._open: OrderedDict[str, OpenFile] = OrderedDict()
+        self._evicted: set[str] = set()
+        self._in_flight: dict[str, int] = {}
+        self._view = threading.Lock()
+
+    def get(self, key: str) -> OpenFile:
+        """Return a file ready for appending; created where there is none. What others did to it is taken as the truth.
+
+        Raises:
+            OSError: it cannot be opened, or is no regular file.
+        """
+        file = self._open.get(key)
+        if file is not None and self._is_same(file):
+            self._open.move_to_end(key)
+        else:
+            self.forget(key)
+            file = self._open_file(key)
+        self._adopt_foreign(file)
+        return file
+
+    def _is_same(self, file: OpenFile) -> bool:
+        try:
+            there, here = self._folder.stat(file.key), os.fstat(file.descriptor)
+        except OSError:
+            return False
+        return (there.st_ino, there.st_dev) == (here.st_ino, here.st_dev)
+
+    def _open_file(self, key: str) -> OpenFile:
+        while len(self._open) >= MAX_OPEN:
+            evicted = self._open.popitem(last=False)[1]
+            os.close(evicted.descriptor)
+            self._evicted.add(evicted.key)
+        # Never O_APPEND: pwrite would ignore the offset.
+        descriptor = self._folder.open(key, os.O_RDWR | os.O_CREAT)
+        known = self._catalog.file(key)
+        size = os.fstat(descriptor).st_size
+        state = FileState(known.generation, known.length, known.dirty) if known else FileState(1, size, False)
+        file = self._open[key] = OpenFile(key, descriptor, state)
+        return file
+
+    def _adopt_foreign(self, file: OpenFile) -> None:
+        size, state = os.fstat(file.descriptor).st_size, file.state
+        if size == state.length:
+            return
+        if size > state.length:
+            notice(f"{file.key!r} has {size - state.length:,} bytes that somebody else appended: they are kept")
+            file.state = FileState(state.generation, size, False)
+        else:
+            notice(f"{file.key!r} was cut or replaced by somebody else: going on behind its {size:,} bytes")
+            file.state = FileState(state.generation + 1, size, False)
+
+    def mark_dirty(self, files: Iterable[OpenFile]) -> None:
+        """Commit that files may hold more than is committed, before anything is written to them."""
+        unmarked = [file for file in files if not file.state.dirty]
+        if not unmarked:
+            return
+        with self._catalog.transaction():
+            self._catalog.set_files((file.key, file.state._replace(dirty=True)) for file in unmarked)
+        for file in unmarked:
+            file.state = file.state._replace(dirty=True)
+
+    def write(self, file: OpenFile, sources: Iterable[Source]) -> int:
+        """Write behind what is committed, and return the new length. Readers do not see it until `settle`."""
+        with self._view:
+            self._in_flight.setdefault(file.key, file.state.length)
+        at = file.state.length
+        for block in _blocks(sources):
+            view = memoryview(block)
+            while view:  # a write may be short, near the end of a disk or a limit
+                written = os.pwrite(file.descriptor, view, at)
+                if not written:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                at, view = at + written, view[written:]
+        return at
+
+    def settle(self, lengths: dict[OpenFile, int]) -> None:
+        """Show readers what is committed now."""
+        with self._view:
+            for file, length in lengths.items():
+                file.state = file.state._replace(length=length)
+                self._in_flight.pop(file.key, None)
+
+    def take_back(self, files: Iterable[OpenFile]) -> None:
+        """Cut files back to what is committed, after a write that failed."""
+        for file in files:
+            os.ftruncate(file.descriptor, file.state.length)
+            with self._view:
+                self._in_flight.pop(file.key, None)
+
+    def open_view(self, key: str) -> tuple[int, os.stat_result, int]:
+        """Open a file for a reader: its descriptor, status, and the length that is committed. For any thread.
+
+        Raises:
+            OSError: there is no such file.
+        """
+        descriptor = self._folder.open(key, os.O_RDONLY)
+        with self._view:
+            status = os.fstat(descriptor)
+            length = min(status.st_size, self._in_flight.get(key, status.st_size))
+        return descriptor, status, length
+
+    def forget(self, key: str) -> None:
+        """Close a file, and all below a folder, before it is removed, replaced or moved."""
+        for name in [name for name in self._open if name == key or name.startswith(f"{key}/")]:
+            os.close(self._open.pop(name).descriptor)
+
+    def clean(self, *, evicted_only: bool) -> list[str]:
+        """Return the files that hold nothing but what is committed, for `Catalog.mark_clean`."""
+        cleaned = [key for key in self._evicted if key not in self._open]
+        self._evicted.clear()
+        if not evicted_only:
+            for file in self._open.values():
+                if file.state.dirty:
+                    cleaned.append(file.key)
+                    file.state = file.state._replace(dirty=False)
+        return cleaned
+
+    def close(self) -> None:
+        """Close every file."""
+        while self._open:
+            os.close(self._open.popitem()[1].descriptor)
+
+
+def _blocks(sources: Iterable[Source]) -> Iterator[bytes]:
+    together: list[bytes] = []
+    for source in sources:
+        if isinstance(source, bytes):
+            together.append(source)
+            continue
+        yield b"".join(together)
+        together = []
+        with source.open("rb") as file:
+            while block := file.read(READ_SIZE):
+                yield block
+    yield b"".join(together)

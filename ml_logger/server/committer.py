@@ -1,0 +1,220 @@
+"""The committer: the one thread that writes the data folder and its catalog, all batches at hand at a time."""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from ml_logger.notices import notice
+from ml_logger.server.appends import Appends
+from ml_logger.server.catalog import Catalog
+from ml_logger.server.recovery import recover
+from ml_logger.server.stage import Stage, sync_file_system
+from ml_logger.stores.folder import Folder
+from ml_logger.transport.frames import Frame
+
+#: Most bytes of batches that are committed together.
+GROUP_SIZE = 4 * 2**20
+#: Most bytes of batches that wait; beyond it clients are asked to come back later.
+QUEUE_SIZE = 64 * 2**20
+#: After this long without a batch, files are marked clean, in seconds.
+IDLE = 1.0
+#: Seconds after which a client that was turned away should come back.
+RETRY_AFTER = 1
+
+
+class Answer(NamedTuple):
+    """What a batch is answered with."""
+
+    status: int
+    body: dict[str, Any]
+
+
+class Request(NamedTuple):
+    """One verified batch: consecutive frames of one writer, and the future that its answer goes into."""
+
+    writer: str
+    frames: list[Frame]
+    size: int
+    answer: Future[Answer]
+
+
+class Committer:
+    """Applies batches exactly once and in order, and answers when they are durable.
+
+    For a batch `[a..b]` and the writer's last committed number `s`: `b <= s` is acknowledged without effect, `a <= s`
+    applies `s+1..b`, `a == s+1` applies all, `a > s+1` is answered with the number that is expected.
+
+    Args:
+        folder: the data folder.
+        catalog: what is committed of it.
+        power: whether what is acknowledged must survive a power loss, or only the end of the process.
+        fail: called when the disk has failed in a way that only a restart recovers from.
+    """
+
+    def __init__(self, folder: Folder, catalog: Catalog, *, power: bool, fail: Callable[[str], object]) -> None:
+        self._folder = folder
+        self._catalog = catalog
+        self._power = power
+        self._fail = fail
+        self.appends = Appends(folder, catalog)
+        self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._queued_bytes = 0
+        self._lock = threading.Lock()
+        self._accepting = True
+        self._failed = ""
+        self._applied: list[int] = []
+        self._said_full = False
+        self._root = os.stat(folder.root)
+        recover(folder, catalog, self.appends)
+        self._thread = threading.Thread(target=self._run, name="ml-logger-committer", daemon=True)
+        self._thread.start()
+
+    def submit(self, writer: str, frames: list[Frame]) -> Future[Answer]:
+        """Hand a verified batch over. For any thread; the answer comes when the batch is durable."""
+        size = sum(len(frame.payload) + 64 for frame in frames)
+        request = Request(writer, frames, size, Future())
+        with self._lock:
+            if not self._accepting or self._queued_bytes + size > QUEUE_SIZE:
+                why = "the server is busy" if self._accepting else "the server is shutting down"
+                request.answer.set_result(Answer(503, {"error": why}))
+                return request.answer
+            self._queued_bytes += size
+            self._queue.put(request)
+        return request.answer
+
+    def close(self) -> None:
+        """Commit what was accepted, then mark every file clean and close the catalog."""
+        with self._lock:
+            self._accepting = False
+            self._queue.put(None)
+        self._thread.join()
+        if not self._failed:
+            self._tidy()
+        self.appends.close()
+        self._catalog.close()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                first = self._queue.get(timeout=IDLE)
+            except queue.Empty:
+                self._tidy()
+                continue
+            if first is None:
+                return
+            group = self._take(first)
+            self._commit(group)
+            with self._lock:
+                self._queued_bytes -= sum(request.size for request in group)
+
+    def _take(self, first: Request) -> list[Request]:
+        group, size = [first], first.size
+        while size < GROUP_SIZE:
+            try:
+                request = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if request is None:
+                self._queue.put(None)
+                break
+            group.append(request)
+            size += request.size
+        return group
+
+    def _commit(self, group: list[Request]) -> None:
+        expected: dict[int, int] = {}
+        trouble: Answer | None = None
+        stage = self._stage()
+        try:
+            self._check_alive()
+            for number, request in enumerate(group):
+                last = stage.last.get(request.writer) or self._catalog.last_seq(request.writer)
+                if request.frames[0].seq > last + 1:
+                    expected[number] = last + 1
+                    continue
+                for frame in request.frames:
+                    if frame.seq > last:
+                        stage = self._add(stage, frame, request.writer)
+            self._finish(stage)
+        except (OSError, sqlite3.Error) as error:
+            trouble = self._trouble(error)
+        except Exception as error:  # the last resort: a mistake of ours must not end the thread and hang every client
+            trouble = self._trouble(RuntimeError(f"{type(error).__name__}: {error}"))
+        for number, request in enumerate(group):
+            request.answer.set_result(self._answer(request, expected.get(number), trouble))
+
+    def _stage(self) -> Stage:
+        return Stage(self._folder, self._catalog, self.appends, power=self._power)
+
+    def _add(self, stage: Stage, frame: Frame, writer: str) -> Stage:
+        if stage.conflicts(frame, writer):
+            self._finish(stage)
+            stage = self._stage()
+        try:
+            stage.add(frame, writer)
+        except OSError:
+            self._finish(stage)  # what was taken in before is good
+            raise
+        return stage
+
+    def _finish(self, stage: Stage) -> None:
+        if stage:
+            self._applied = stage.commit(self._applied)
+            self._said_full = False
+
+    def _answer(self, request: Request, expected: int | None, trouble: Answer | None) -> Answer:
+        first, last = request.frames[0].seq, request.frames[-1].seq
+        committed = self._catalog.last_seq(request.writer)
+        if expected is not None:
+            return Answer(409, {"error": f"frame {expected} is expected, not {first}", "expected": committed + 1})
+        if committed < last:
+            return trouble or Answer(503, {"error": "the batch was not committed"})
+        refusals = self._catalog.refusals(request.writer, first, last)
+        rejected = [{"seq": seq, "error": reason} for seq, reason in refusals]
+        return Answer(200, {"catalog": self._catalog.id, "committed": committed, "rejected": rejected})
+
+    def _trouble(self, error: Exception) -> Answer:
+        number = getattr(error, "errno", None)
+        full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "full" in str(error)
+        text = "the disk of the server is full" if full else f"the server cannot write: {error}"
+        if not self._said_full:
+            self._said_full = True
+            notice(f"{text}; clients keep their records and try again")
+        if number == errno.EIO and not self._failed:
+            # After a failed sync nobody knows what is on the disk: only recovery from the catalog does.
+            self._failed = text
+            self._fail(text)
+        return Answer(507 if full else 503, {"error": text})
+
+    def _check_alive(self) -> None:
+        if self._failed:
+            raise OSError(errno.EAGAIN, self._failed)
+        try:
+            now = os.stat(self._folder.root)
+            same = (now.st_ino, now.st_dev) == (self._root.st_ino, self._root.st_dev)
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise OSError(errno.EAGAIN, f"the data folder {self._folder.root} was removed or replaced")
+
+    def _tidy(self) -> None:
+        """Forget what is done, and that files were being written, while nothing else is to be done."""
+        cleaned = self.appends.clean(evicted_only=False)
+        if not cleaned and not self._applied:
+            return
+        try:
+            if self._applied and self._power:
+                sync_file_system(self._folder.root)
+            with self._catalog.transaction():
+                self._catalog.mark_clean(cleaned)
+                self._catalog.clear_intents(self._applied)
+            self._applied = []
+        except (OSError, sqlite3.Error) as error:
+            notice(f"the catalog cannot be tidied: {error}")

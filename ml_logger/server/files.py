@@ -1,0 +1,132 @@
+"""`GET /v1/files/KEY` and `GET /v1/entries`: what is committed goes out, as bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from email.utils import formatdate
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from sanic import Blueprint, HTTPResponse, Request, empty, raw
+from sanic.response import ResponseStream
+
+from ml_logger import keys
+from ml_logger.errors import InvalidKey, KeyNotFound
+from ml_logger.server.appends import Appends
+from ml_logger.stores.folder import READ_SIZE, Folder, missing_or_failed
+from ml_logger.transport import protocol
+
+routes = Blueprint("files")
+
+_RANGE = re.compile(r"bytes=(?:([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19}))", re.ASCII)
+
+#: Bytes that come from anybody are shown to nobody's browser as a page of ours.
+_HEADERS = {
+    "Accept-Ranges": "bytes",
+    "Cache-Control": "no-cache",
+    "Content-Disposition": "attachment",
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class View(NamedTuple):
+    """A file opened at one commit point: descriptor, committed length, and its validators."""
+
+    descriptor: int
+    length: int
+    etag: str
+    mtime: float
+
+
+@routes.get(f"{protocol.FILES}/<path:path>", name="get_file")
+async def get_file(request: Request, path: str) -> HTTPResponse | ResponseStream | None:
+    """Stream a file, or the range of it that is asked for."""
+    service = request.app.ctx.service
+    view = await service.in_thread(_open, service.committer.appends, _key(path))
+    try:
+        headers = _headers_of(view)
+        if request.headers.get("if-none-match") == view.etag:
+            return empty(304, headers=headers)
+        start, stop, status = _range(request.headers.get("range"), view.length)
+        if status == 416:
+            return empty(416, headers={**headers, "Content-Range": f"bytes */{view.length}"})
+        if status == 206:
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{view.length}"
+        headers["Content-Length"] = str(stop - start)
+        response = await request.respond(status=status, headers=headers, content_type="application/octet-stream")
+        while start < stop:
+            piece = await service.in_thread(os.pread, view.descriptor, min(READ_SIZE, stop - start), start)
+            if not piece:
+                break  # cut by somebody else meanwhile: the client sees that bytes are missing
+            await response.send(piece)
+            start += len(piece)
+        await response.eof()
+        return None
+    finally:
+        await service.in_thread(os.close, view.descriptor)
+
+
+@routes.head(f"{protocol.FILES}/<path:path>", name="head_file")
+async def head_file(request: Request, path: str) -> HTTPResponse:
+    """Tell the committed size of a file, when it changed, and its validator."""
+    service = request.app.ctx.service
+    view = await service.in_thread(_open, service.committer.appends, _key(path))
+    await service.in_thread(os.close, view.descriptor)
+    headers = {**_headers_of(view), "Content-Length": str(view.length)}
+    return HTTPResponse(status=200, headers=headers, content_type="application/octet-stream")
+
+
+@routes.get(protocol.ENTRIES)
+async def get_entries(request: Request) -> HTTPResponse:
+    """List the files whose key matches a glob: key, size in bytes, time of the last change."""
+    service = request.app.ctx.service
+    pattern = request.args.get("pattern", "**")
+    return raw(await service.in_thread(_listing, service.folder, pattern), content_type="application/json")
+
+
+def _key(path: str) -> str:
+    # Sanic hands the path over as it came; decoded here, exactly once.
+    try:
+        return keys.check(unquote(path, errors="strict"))
+    except UnicodeDecodeError:
+        raise InvalidKey("the key is not UTF-8") from None
+
+
+def _open(appends: Appends, key: str) -> View:
+    try:
+        descriptor, status, length = appends.open_view(key)
+    except OSError as error:
+        raise missing_or_failed(error, key) from None
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise KeyNotFound(f"no file is stored under {key!r}")
+    return View(descriptor, length, f'"{status.st_ino:x}-{status.st_mtime_ns:x}-{length:x}"', status.st_mtime)
+
+
+def _headers_of(view: View) -> dict[str, str]:
+    modified = formatdate(view.mtime, usegmt=True)
+    return {**_HEADERS, "ETag": view.etag, "Last-Modified": modified, protocol.MTIME: repr(view.mtime)}
+
+
+def _range(header: str | None, length: int) -> tuple[int, int, int]:
+    """Return start, stop and status (200, 206 or 416) for a Range header; one range only, as RFC 9110 allows."""
+    match = _RANGE.fullmatch(header.strip()) if header else None
+    if match is None:
+        return 0, length, 200
+    first, last, suffix = match.groups()
+    if suffix is not None:
+        start, stop = max(0, length - int(suffix)), length
+    else:
+        start, stop = int(first), min(length, int(last) + 1) if last else length
+        if last and int(last) < int(first):
+            return 0, length, 200
+    return (start, stop, 206) if start < stop else (0, 0, 416)
+
+
+def _listing(folder: Folder, pattern: str) -> bytes:
+    found = [list(entry) for entry in folder.entries(pattern)]
+    return json.dumps({"entries": found}, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,72 @@
+"""Recovery: what a server that was killed had written and never committed is set aside; what it had committed is done.
+
+Run again after being killed itself, it reaches the same state.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+from ml_logger import keys
+from ml_logger.notices import notice
+from ml_logger.server.appends import Appends
+from ml_logger.server.catalog import Catalog, FileState
+from ml_logger.server.stage import apply, sync_file_system
+from ml_logger.stores.folder import READ_SIZE, Folder, write_all
+
+
+def recover(folder: Folder, catalog: Catalog, appends: Appends) -> None:
+    """Bring the files to what the catalog says is committed; only files that are marked dirty are touched."""
+    recovered = [(key, _recover_file(folder, key, state)) for key, state in catalog.dirty_files()]
+    intents = catalog.intents()
+    for _, intent in intents:
+        apply(intent, folder, appends)
+    if recovered or intents:
+        # What was cut and renamed must be durable before the catalog forgets that it had to be done.
+        sync_file_system(folder.root)
+        with catalog.transaction():
+            for key, state in recovered:
+                if state is None:
+                    catalog.forget(key)
+                else:
+                    catalog.set_files([(key, state)])
+            catalog.clear_intents(number for number, _ in intents)
+    for leftover in ("staged", "trash"):
+        shutil.rmtree(folder.root / keys.PRIVATE / leftover, ignore_errors=True)
+
+
+def _recover_file(folder: Folder, key: str, state: FileState) -> FileState | None:
+    try:
+        descriptor = folder.open(key, os.O_RDWR)
+    except OSError as error:
+        notice(f"{key!r} was being written when the server ended, and is gone now ({error.strerror})")
+        return None
+    try:
+        size = os.fstat(descriptor).st_size
+        if size > state.length:
+            aside = _set_aside(folder, key, descriptor, state.length)
+            os.ftruncate(descriptor, state.length)
+            notice(f"{key!r} had {size - state.length:,} bytes that were never committed: they were moved to {aside}")
+        elif size < state.length:
+            notice(f"{key!r} is damaged: {state.length - size:,} bytes that were committed are missing at its end")
+            return FileState(state.generation + 1, size, False)
+        return state._replace(dirty=False)
+    finally:
+        os.close(descriptor)
+
+
+def _set_aside(folder: Folder, key: str, descriptor: int, start: int) -> Path:
+    stamp = time.strftime("%Y%m%dT%H%M%S")
+    aside = folder.private("quarantine", f"{stamp}-{start}-{key.replace('/', '%')}"[-200:])
+    file = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        while block := os.pread(descriptor, READ_SIZE, start):
+            write_all(file, block)
+            start += len(block)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    return aside

@@ -1,0 +1,285 @@
+"""A stage: frames of any writers whose effects can be made durable together, with one sync and one transaction."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import stat
+from pathlib import Path
+
+from ml_logger import keys
+from ml_logger.errors import CorruptData, InvalidKey, LoggerError
+from ml_logger.notices import notice
+from ml_logger.server.appends import Appends, OpenFile, Source
+from ml_logger.server.catalog import Catalog, Intent
+from ml_logger.stores.folder import Folder, check_apart
+from ml_logger.transport.frames import APPENDED, Frame, Op, split_piece
+
+#: Up to this many files are synced one by one; beyond it the file system is, once.
+MAX_SYNCED = 8
+
+#: What the operating system says when it may go better later; everything else is the fault of the request.
+TRANSIENT = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EIO,
+    errno.EROFS,
+    errno.EAGAIN,
+    errno.EINTR,
+}
+
+
+class RefusedFrame(LoggerError):
+    """A frame that can never be applied: its number is used up, and the ones behind it go on."""
+
+
+class Stage:
+    """Collects frames, then commits them: bytes, sync, transaction, and only then the changes of names.
+
+    Args:
+        folder: the data folder.
+        catalog: what is committed of it.
+        appends: the files that are open for appending.
+        power: whether what is committed must survive a power loss.
+    """
+
+    def __init__(self, folder: Folder, catalog: Catalog, appends: Appends, *, power: bool) -> None:
+        self._folder = folder
+        self._catalog = catalog
+        self._appends = appends
+        self._power = power
+        self._sources: dict[str, list[Source]] = {}
+        self._files: dict[str, OpenFile] = {}
+        self._staged: list[Path] = []
+        self._intents: list[Intent] = []
+        self._renamed: set[str] = set()
+        self._refusals: list[tuple[str, int, str]] = []
+        self.last: dict[str, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.last)
+
+    def conflicts(self, frame: Frame, writer: str) -> bool:
+        """Tell whether a frame must wait for this stage, because it touches what the stage is about to change."""
+        touched = _touched(frame, writer)
+        if frame.op in (Op.APPEND, Op.CHUNK):
+            return bool(self._renamed) and any(_overlap(key, other) for key in touched for other in self._renamed)
+        return any(_overlap(key, other) for key in touched for other in (*self._renamed, *self._sources))
+
+    def add(self, frame: Frame, writer: str) -> None:
+        """Take one frame in. What cannot be applied is noted as refused.
+
+        Raises:
+            OSError: the system is out of something; nothing was taken in.
+        """
+        try:
+            self._plan(frame, writer)
+        except OSError as error:
+            if error.errno in TRANSIENT:
+                raise
+            self._refuse(writer, frame, f"{frame.key!r} {error.strerror or error}")
+        except (InvalidKey, CorruptData, RefusedFrame) as error:
+            self._refuse(writer, frame, str(error))
+        self.last[writer] = frame.seq
+
+    def _refuse(self, writer: str, frame: Frame, reason: str) -> None:
+        self._refusals.append((writer, frame.seq, reason))
+
+    def _plan(self, frame: Frame, writer: str) -> None:
+        keys.check(frame.key)
+        if frame.op is Op.APPEND:
+            self._append(frame.key, frame.payload)
+        elif frame.op is Op.WRITE:
+            self._prepare(frame.key)
+            staged = self._folder.stage(frame.payload)
+            self._staged.append(staged)
+            self._intend("publish", frame.key, str(staged.relative_to(self._folder.root)))
+        elif frame.op is Op.CHUNK:
+            self._chunk(frame, writer)
+        elif frame.op is Op.COMMIT:
+            self._publish_upload(frame, writer)
+        elif frame.op is Op.REMOVE:
+            self._intend("remove", frame.key, "")
+        else:
+            self._transfer(frame)
+
+    def _append(self, key: str, source: Source) -> None:
+        if key not in self._files:
+            self._files[key] = self._appends.get(key)
+        self._sources.setdefault(key, []).append(source)
+
+    def _chunk(self, frame: Frame, writer: str) -> None:
+        upload, offset, data = split_piece(frame.payload)
+        key = _upload_key(writer, upload)
+        file = self._files.get(key) or self._appends.get(key)
+        size = file.state.length + sum(_size(source) for source in self._sources.get(key, ()))
+        if offset != size:
+            raise RefusedFrame(f"{frame.key!r}: a piece for byte {offset:,} of an upload that has {size:,} bytes")
+        self._append(key, data)
+
+    def _publish_upload(self, frame: Frame, writer: str) -> None:
+        upload, expected, _ = split_piece(frame.payload)
+        key = _upload_key(writer, upload)
+        if expected == 0:
+            self._appends.get(key)  # an empty file travels without any piece
+        try:
+            size = self._folder.stat(key).st_size
+        except FileNotFoundError:
+            raise RefusedFrame(f"{frame.key!r}: no piece of this upload ever came") from None
+        if size != expected:
+            raise RefusedFrame(f"{frame.key!r}: the upload has {size:,} bytes and not {expected:,}")
+        if frame.flags & APPENDED:
+            self._append(frame.key, self._folder.root / key)
+            self._intend("remove", key, "")
+        else:
+            self._prepare(frame.key)
+            self._intend("publish", frame.key, key)
+
+    def _prepare(self, key: str) -> None:
+        # Finds out now what renaming would find out too late: a file among the folders, a folder in the way.
+        with self._folder.parent(key, create=True) as (fd, name):
+            try:
+                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            except FileNotFoundError:
+                return
+        if not stat.S_ISREG(status.st_mode):
+            raise RefusedFrame(f"{key!r} is a folder or a link, which no file replaces")
+
+    def _transfer(self, frame: Frame) -> None:
+        try:
+            target = keys.check(str(frame.payload, "utf-8"))
+        except UnicodeDecodeError:
+            raise RefusedFrame(f"{frame.key!r}: the target is not UTF-8") from None
+        check_apart(frame.key, target)
+        self._folder.stat(frame.key)
+        with self._folder.parent(target, create=True):
+            pass
+        self._intend("move" if frame.op is Op.MOVE else "copy", target, frame.key)
+
+    def _intend(self, action: str, key: str, source: str) -> None:
+        self._intents.append(Intent(action, key, source))
+        self._renamed.add(key)
+        if source:
+            self._renamed.add(source)
+
+    def commit(self, applied: list[int]) -> list[int]:
+        """Make everything durable, then visible; `applied` are intents of earlier stages to forget with it.
+
+        Returns:
+            The intents of this stage, which are made and can be forgotten with the next one.
+
+        Raises:
+            OSError, sqlite3.Error: nothing happened, and everything is as it was before.
+        """
+        lengths: dict[OpenFile, int] = {}
+        try:
+            self._appends.mark_dirty(self._files.values())
+            for key, file in self._files.items():
+                lengths[file] = file.state.length  # before the write: half a write must be taken back too
+                lengths[file] = self._appends.write(file, self._sources[key])
+            if self._power:
+                self._sync(names_changed=bool(applied))
+            numbers = self._commit_catalog(lengths, applied)
+        except BaseException:
+            self._appends.take_back(lengths)
+            for staged in self._staged:
+                staged.unlink(missing_ok=True)
+            raise
+        self._catalog.remember_last_seqs(self.last)
+        self._appends.settle(lengths)
+        for intent in self._intents:
+            apply(intent, self._folder, self._appends)
+        return numbers
+
+    def _sync(self, *, names_changed: bool) -> None:
+        created = any(file.state.length == 0 for file in self._files.values())
+        if created or names_changed or len(self._files) + len(self._staged) > MAX_SYNCED:
+            sync_file_system(self._folder.root)
+            return
+        for file in self._files.values():
+            os.fdatasync(file.descriptor)
+        for staged in self._staged:
+            sync_path(staged)
+
+    def _commit_catalog(self, lengths: dict[OpenFile, int], applied: list[int]) -> list[int]:
+        with self._catalog.transaction():
+            states = [(file.key, file.state._replace(length=length)) for file, length in lengths.items()]
+            self._catalog.set_files(states)
+            self._catalog.set_last_seqs(self.last)
+            self._catalog.add_refusals(self._refusals)
+            self._catalog.mark_clean(self._appends.clean(evicted_only=True))
+            for intent in self._intents:
+                self._catalog.forget(intent.key)
+                if intent.source:
+                    self._catalog.forget(intent.source)
+            self._catalog.clear_intents(applied)
+            return self._catalog.add_intents(self._intents)
+
+
+def apply(intent: Intent, folder: Folder, appends: Appends) -> None:
+    """Make a committed change of names. Done again after a crash, it changes nothing more."""
+    appends.forget(intent.key)
+    appends.forget(intent.source)
+    try:
+        if intent.action == "remove":
+            folder.remove(intent.key)
+        elif intent.action == "copy":
+            folder.copy(intent.source, intent.key)
+        elif intent.action == "move":
+            folder.move(intent.source, intent.key)
+        else:
+            with folder.parent(intent.key, create=True) as (fd, name):
+                os.rename(folder.root / intent.source, name, dst_dir_fd=fd)
+    except FileNotFoundError:
+        pass  # the source is gone: it was done before the crash
+    except OSError as error:
+        # Checked when it was planned, so somebody changed the folder meanwhile. A blob stays for a person to find.
+        notice(f"{intent.action} of {intent.key!r} failed: {error.strerror}; {intent.source or 'it'} was left as it is")
+
+
+def sync_path(path: Path) -> None:
+    """Make the bytes of a file durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file_system(path: Path) -> None:
+    """Make everything on the file system of a path durable: syncfs(2), which Python does not offer."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if not hasattr(libc, "syncfs"):
+            os.sync()
+        elif libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(path))
+    finally:
+        os.close(descriptor)
+
+
+def _upload_key(writer: str, upload: int) -> str:
+    return f"{keys.PRIVATE}/uploads/{writer}-{upload:016x}"
+
+
+def _touched(frame: Frame, writer: str) -> list[str]:
+    if frame.op in (Op.CHUNK, Op.COMMIT) and len(frame.payload) >= 16:
+        return [_upload_key(writer, split_piece(frame.payload)[0]), frame.key]
+    if frame.op in (Op.MOVE, Op.COPY):
+        return [frame.key, str(frame.payload, "utf-8", "replace")]
+    return [frame.key]
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
+
+
+def _size(source: Source) -> int:
+    return len(source) if isinstance(source, bytes) else source.stat().st_size
