@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ml_logger import config
 from ml_logger.errors import InvalidRoot, InvalidSetting, LoggerError, StorageFailed
-from ml_logger.notices import notice, write
+from ml_logger.notices import notice
 from ml_logger.server.lock import FolderLock
 
 
@@ -71,29 +71,14 @@ def serve(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace, data_dir: Path, listener: socket.socket, token: str | None) -> int:
     from ml_logger.server.app import Service, create_app
+    from ml_logger.server.life import run
 
-    failures: list[str] = []
-    service = Service(
-        data_dir, power=args.durability == "power", workers=args.workers, fail=lambda why: _give_up(app, failures, why)
-    )
-    app = create_app(service, token)
-    address = _address(listener)
-
-    @app.after_server_start
-    async def announce(*_: object) -> None:
-        write(sys.stdout, f"ml-logger server at {address}, data in {data_dir}\n")
-
+    service = Service(data_dir, power=args.durability == "power", workers=args.workers)
     try:
-        app.run(sock=listener, single_process=True, motd=False, access_log=False, debug=args.debug)
+        app = create_app(service, token)
+        return run(app, service, listener, f"ml-logger server at {_address(listener)}, data in {data_dir}")
     finally:
         service.close()
-    return 1 if failures else 0
-
-
-def _give_up(app: object, failures: list[str], why: str) -> None:
-    failures.append(why)
-    notice(f"{why}: stopping, so that the next start recovers from the catalog")
-    app.stop()  # type: ignore[attr-defined]
 
 
 def _is_loopback(host: str) -> bool:

@@ -27,11 +27,17 @@ T = TypeVar("T")
 class Service:
     """What handlers work with: the committer, the data folder, and threads for everything that may block."""
 
-    def __init__(self, data_dir: Path, *, power: bool, workers: int, fail: Callable[[str], object]) -> None:
+    def __init__(self, data_dir: Path, *, power: bool, workers: int) -> None:
+        self.failure: str | None = None
+        self.on_failure: Callable[[], object] = lambda: None
         self.folder = Folder(data_dir, follow_links=False)
         self.catalog = Catalog(self.folder.private("catalog.db"), "FULL" if power else "NORMAL")
-        self.committer = Committer(self.folder, self.catalog, power=power, fail=fail)
+        self.committer = Committer(self.folder, self.catalog, power=power, fail=self._fail)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ml-logger-files")
+
+    def _fail(self, why: str) -> None:
+        self.failure = why
+        self.on_failure()
 
     async def in_thread(self, work: Callable[..., T], *args: Any) -> T:
         """Do work that may block outside the event loop."""
@@ -51,7 +57,6 @@ def create_app(service: Service, token: str | None) -> Sanic[Any, Any]:
         REQUEST_TIMEOUT=60,
         RESPONSE_TIMEOUT=120,
         KEEP_ALIVE_TIMEOUT=75,
-        GRACEFUL_SHUTDOWN_TIMEOUT=3.0,
         ACCESS_LOG=False,
         FALLBACK_ERROR_FORMAT="json",
     )

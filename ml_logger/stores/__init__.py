@@ -1,0 +1,41 @@
+"""Stores: places for bytes under keys. `open_store` finds the right one for a log directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml_logger import config
+from ml_logger.stores.base import Store
+from ml_logger.stores.local import Boundaries, LocalStore
+
+
+def open_store(root: str, token: str | None, boundaries: Boundaries) -> Store:
+    """Open the store of a log directory: a server for an http(s) address, else a folder.
+
+    Raises:
+        InvalidRoot: an address that names no server.
+    """
+    if "://" in root:
+        return _open_remote(root, token)
+    return LocalStore(Path(root), boundaries)
+
+
+def _open_remote(url: str, token: str | None) -> Store:
+    # Imported here: a run that logs to disk needs none of it.
+    from ml_logger.stores.remote import Limits, RemoteStore
+    from ml_logger.transport.http import HttpTransport
+    from ml_logger.transport.spools import Spools
+
+    transport = HttpTransport(url, token, config.get("ML_LOGGER_REQUEST_TIMEOUT"))
+    spools = Spools(
+        config.spool_folder(),
+        transport.url,
+        segment_size=config.get("ML_LOGGER_SEGMENT_SIZE"),
+        queue_size=config.get("ML_LOGGER_MEMORY_QUEUE"),
+    )
+    limits = Limits(
+        linger=config.get("ML_LOGGER_LINGER"),
+        exit_timeout=config.get("ML_LOGGER_EXIT_TIMEOUT"),
+        exit_silence=config.get("ML_LOGGER_EXIT_SILENCE"),
+    )
+    return RemoteStore(transport, spools, limits)

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import BinaryIO
 
 from ml_logger import keys
@@ -19,6 +20,8 @@ from ml_logger.stores.folder import Folder, check_apart, failed
 
 #: How many files are kept open for appending.
 MAX_OPEN = 64
+#: Seconds between looks whether somebody has removed the file that is appended to.
+LOOK_EVERY = 0.1
 
 #: For a suffix: where the last whole record of an open file ends.
 Boundaries = Mapping[str, Callable[[BinaryIO], int]]
@@ -38,6 +41,7 @@ class LocalStore(Store):
         self.folder = Folder(root, follow_links=True)
         self._boundaries = boundaries or {}
         self._files: OrderedDict[str, int] = OrderedDict()
+        self._look_again = 0.0
         self._lock = threading.RLock()
         in_child(self._after_fork)
 
@@ -51,10 +55,11 @@ class LocalStore(Store):
     def append(self, key: str, data: bytes) -> Receipt:
         """Add bytes at the end of a file with one write, whole or not at all."""
         with self._lock:
+            if monotonic() >= self._look_again:
+                self._close_removed()
             file = self._files.get(key)
             try:
-                # A file that someone removed has no name left: what is written to it would be gone.
-                if file is None or not os.fstat(file).st_nlink:
+                if file is None:
                     file = self._open(key)
                 written = os.write(file, data)
                 if written != len(data):
@@ -63,6 +68,13 @@ class LocalStore(Store):
                 self._close_file(key)
                 raise failed(error, key) from None
         return SETTLED
+
+    def _close_removed(self) -> None:
+        # A file that someone removed has no name left: what is written to it would be gone. Looked at every now and
+        # then only, since a look costs more than a write.
+        self._look_again = monotonic() + LOOK_EVERY
+        for key in [key for key, file in self._files.items() if not os.fstat(file).st_nlink]:
+            self._close_file(key)
 
     def _open(self, key: str) -> int:
         self._close_file(key)

@@ -33,6 +33,7 @@ class Adoption:
         self._thread: threading.Thread | None = None
         self._sender: Sender | None = None
         self._stopped = False
+        self.why = ""
 
     def start(self) -> None:
         """Begin, if there is anything; where no thread can be had, the next process will."""
@@ -57,6 +58,7 @@ class Adoption:
             self._sender = Sender(spool, self._transport, Progress(), linger=0.0)
             try:
                 done = self._sender.send_pending(deadline or Deadline(None))
+                self.why = self._sender.error or ""
             finally:
                 self._sender = None
                 spool.close()
@@ -65,11 +67,6 @@ class Adoption:
             if self._report is not None:
                 self._report(records, size)
         return True
-
-    def error(self) -> str | None:
-        """Return why the last attempt failed, if it did."""
-        sender = self._sender
-        return sender.error if sender is not None else None
 
     def wait(self, deadline: Deadline, silence: float) -> None:
         """Wait for the end, at most until the deadline, and at most `silence` seconds for a server that is silent."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from ml_logger.errors import CorruptData
 from ml_logger.notices import notice
@@ -72,6 +74,36 @@ class Spools:
             spool.abandon()
             return None
         return spool
+
+
+class Summary(NamedTuple):
+    """What one spool holds: its folder, the bytes of its files, whether its owner lives."""
+
+    path: Path
+    size: int
+    alive: bool
+
+
+def summary(folder: Path) -> Summary:
+    """Look at a spool without touching it."""
+    size = 0
+    for path in folder.glob("seg-*"):
+        try:
+            size += path.stat().st_size
+        except FileNotFoundError:
+            pass  # acknowledged and deleted since it was listed
+    return Summary(folder, size, _is_held(folder / "lock"))
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def servers(root: Path) -> list[str]:

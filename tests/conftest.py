@@ -1,0 +1,75 @@
+"""Fixtures: real servers, real folders, and loggers and stores over both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ml_logger import ML_Logger
+from ml_logger.stores import open_store
+from ml_logger.stores.base import Store
+from ml_logger.stores.memory import MemoryStore
+from ml_logger.testing import Server
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a spool and a working folder of its own, and none of the person's settings."""
+    for name in [name for name in os.environ if name.startswith("ML_LOGGER_")]:
+        monkeypatch.delenv(name)
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("ML_LOGGER_SPOOL", str(tmp_path / "spool"))
+    monkeypatch.setenv("MPLBACKEND", "agg")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server of this test's own, that the test may kill."""
+    own = Server(tmp_path / "data")
+    own.start()
+    yield own
+    own.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for tests that leave it alone and each use a prefix of their own."""
+    shared = Server(tmp_path_factory.mktemp("shared") / "data")
+    shared.start()
+    yield shared
+    shared.stop()
+
+
+@pytest.fixture(params=["memory", "local", "remote"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """Each store there is, empty."""
+    if request.param == "memory":
+        opened: Store = MemoryStore()
+    elif request.param == "local":
+        opened = open_store(str(tmp_path / "root"), None, {})
+    else:
+        opened = open_store(request.getfixturevalue("server").url, None, {})
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["local", "remote"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A log directory: a folder, then a server."""
+    if request.param == "local":
+        return str(tmp_path / "root")
+    return str(request.getfixturevalue("server").url)
+
+
+@pytest.fixture
+def logger(root: str) -> Iterator[ML_Logger]:
+    """A logger into a folder, then one to a server; both print nothing."""
+    with ML_Logger(root=root, prefix="me/run", silent=True) as opened:
+        yield opened
