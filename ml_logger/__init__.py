@@ -1,0 +1,29 @@
+"""ML-Logger: log machine-learning training to disk or to a server, with the same calls.
+
+A call that returned is on disk; it arrives exactly once and in order; it comes back at full resolution; and nobody's
+bytes are ever executed.
+"""
+
+from ml_logger.colors import Color, brown, default, gray, green, grey, ms, percent, red, sec, yellow
+from ml_logger.facade import ML_Logger
+from ml_logger.version import __version__
+
+logger = ML_Logger()
+"""The logger of this process: zero configuration, logs to `./runs` until `configure` says otherwise."""
+
+__all__ = [
+    "Color",
+    "ML_Logger",
+    "__version__",
+    "brown",
+    "default",
+    "gray",
+    "green",
+    "grey",
+    "logger",
+    "ms",
+    "percent",
+    "red",
+    "sec",
+    "yellow",
+]

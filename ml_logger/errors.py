@@ -3,7 +3,7 @@
 * LoggerError
   + InvalidKey            (ValueError)           a key that could leave the log directory, or no file system can hold
   + InvalidRoot           (ValueError)           a log directory or a server address that cannot be understood
-  + InvalidSetting        (ValueError)           an environment variable or a flag with a value that makes no sense
+  + InvalidSetting        (ValueError)           a setting, a flag or an option with a value that makes no sense
   + InvalidImage          (ValueError)           an array that is no picture
   + UnsupportedValue      (TypeError)            a value that cannot be stored
   + UnsupportedFormat     (ValueError)           a file format that the encoder cannot write
@@ -41,7 +41,7 @@ class InvalidRoot(LoggerError, ValueError):
 
 
 class InvalidSetting(LoggerError, ValueError):
-    """An environment variable or a flag with a value that makes no sense."""
+    """A setting, a flag or an option with a value that makes no sense."""
 
 
 class InvalidImage(LoggerError, ValueError):

@@ -1,0 +1,226 @@
+"""Pictures, animations and grids of pictures to the bytes of image files, and back."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ml_logger.encoders import animations
+from ml_logger.encoders.animations import Frame
+from ml_logger.encoders.pixels import at, from_pil, is_pil, items, one_kind, pixels_of
+from ml_logger.errors import CorruptData, InvalidImage, InvalidSetting, UnsupportedFormat
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import PIL.Image
+
+    Array = npt.NDArray[Any]
+    Pixels = npt.NDArray[np.uint8]
+
+# What Pillow is told to write: the format's name and its options. Everything but JPEG, and GIF beyond 256 colors, comes
+# back pixel for pixel.
+_FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".png": ("PNG", {}),
+    ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".webp": ("WEBP", {"lossless": True, "exact": True}),
+    ".gif": ("GIF", {"optimize": False, "interlace": 0}),
+    ".bmp": ("BMP", {}),
+    ".tif": ("TIFF", {}),
+    ".tiff": ("TIFF", {}),
+}
+_ANIMATED = (".gif", ".png", ".webp")
+_MOST_PIXELS = 1 << 30  # of all frames of an animation that is read
+
+
+def encode(
+    image: object, suffix: str = ".png", *, key: str = "", normalize: bool | None = None, cmap: object = None
+) -> bytes:
+    """Write one picture in the format of a suffix: .png .jpg .jpeg .webp .gif .bmp .tif .tiff.
+
+    `image` is an array, a nested list, a tensor or a PIL image: (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); a tensor
+    also (C, H, W), which goes first where both fit. Dtypes: uint8; bool (False is black, True is white); other integers
+    if all are within 0..255; floats in [0, 1], rounded to 0..255. `normalize=True` maps the smallest value to black and
+    the largest to white (alpha stays as it is). `cmap` colors a picture of one channel: the name of a matplotlib
+    colormap, or a Colormap.
+
+    The same picture gives the same bytes. Alpha is blended on white in JPEG and BMP, which have none, and is all or
+    nothing in GIF; WebP makes gray RGB. Raises InvalidImage, UnsupportedFormat for another suffix, and InvalidSetting
+    for an unknown colormap.
+    """
+    suffix = _known(suffix, tuple(_FORMATS))
+    return _write(pixels_of(image, key, normalize, cmap), suffix, key)
+
+
+def animation(frames: Sequence[object] | Array, suffix: str = ".gif", *, fps: float = 20, key: str = "") -> bytes:
+    """Write frames as an animation that plays for ever: .gif, .png (APNG) or .webp.
+
+    `frames` is a list of pictures as `encode` takes them, or an array (T, H, W) or (T, H, W, C); all of one size. Every
+    frame stays, also one that equals the frame before. Frames of gray, color and alpha can be mixed. `fps` is 0.02 to
+    1,000, for a GIF at most 100 (and browsers slow down what has more than 50).
+
+    Raises InvalidImage that names the frame, UnsupportedFormat for another suffix, InvalidSetting for a wrong fps.
+    """
+    suffix = _known(suffix, _ANIMATED)
+    durations = _durations(fps, 100 if suffix == ".gif" else 1000, key)
+    pixels = one_kind([pixels_of(frame, f"{key}[{index}]") for index, frame in enumerate(items(frames, key))], key)
+    height, width = pixels[0].shape[:2]
+    alpha = pixels[0].ndim == 3 and pixels[0].shape[2] == 4
+    encoded = [Frame(_save(_image(frame, suffix), suffix, key), durations(index)) for index, frame in enumerate(pixels)]
+    if suffix == ".gif":
+        return animations.gif(encoded, 0 if alpha else None)
+    return animations.png(encoded) if suffix == ".png" else animations.webp(encoded, (width, height), alpha)
+
+
+def grid(
+    images: Sequence[object] | Array, n_rows: int | None = None, n_cols: int | None = None, *, key: str = ""
+) -> Pixels:
+    """Lay pictures out in a grid, row by row, near square unless told otherwise; what stays free is black.
+
+    `images` is a list of pictures as `encode` takes them, or an array (N, H, W) or (N, H, W, C); all of one size.
+    Gives uint8 of shape (n_rows * H, n_cols * W), or with 3 or 4 channels where a picture has them (with 4, what stays
+    free is transparent). Raises InvalidImage that names the picture, or says that the grid is too small.
+    """
+    import numpy as np
+
+    pixels = one_kind([pixels_of(image, f"{key}[{index}]") for index, image in enumerate(items(images, key))], key)
+    for name, number in (("n_rows", n_rows), ("n_cols", n_cols)):
+        if number is not None and number < 1:
+            raise InvalidSetting(f"{at(key)}{name} must be at least 1, got {number}")
+    count = len(pixels)
+    if n_cols is None:
+        n_cols = math.ceil(count / n_rows) if n_rows is not None else math.isqrt(count - 1) + 1
+    n_rows = math.ceil(count / n_cols) if n_rows is None else n_rows
+    if count > n_rows * n_cols:
+        raise InvalidImage(f"{at(key)}{count} pictures do not fit in {n_rows} rows of {n_cols}")
+    height, width, *channels = pixels[0].shape
+    sheet = np.zeros((n_rows, height, n_cols, width, *channels), dtype=np.uint8)
+    for index, picture in enumerate(pixels):
+        sheet[index // n_cols, :, index % n_cols] = picture
+    return sheet.reshape(n_rows * height, n_cols * width, *channels)
+
+
+def is_animation(value: object) -> bool:
+    """Tell whether a value is a list or tuple of pictures: arrays, tensors or PIL images of two dimensions or more.
+
+    A nested list of numbers is one picture, and no animation.
+    """
+    if not isinstance(value, (list, tuple)) or not value:
+        return False
+    return all(is_pil(item) or len(getattr(item, "shape", ())) >= 2 for item in value)
+
+
+def decode(data: bytes, key: str = "") -> Array:
+    """Read the picture of an image file as `encode` writes them, or the frames of an animation.
+
+    Gives uint8 of shape (H, W), (H, W, 3) or (H, W, 4); of an animation with more than one frame (T, H, W[, C]); files
+    of more than 8 bits give what Pillow makes of them. Raises CorruptData.
+    """
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=sorted({name for name, _ in _FORMATS.values()})) as picture:
+            count = getattr(picture, "n_frames", 1) if f".{picture.format}".lower() in _ANIMATED else 1
+            if count == 1:
+                return np.array(from_pil(picture))
+            if count * picture.width * picture.height > _MOST_PIXELS:
+                raise CorruptData(f"{at(key)}{count} frames of {picture.size} are too much to hold in memory")
+            return np.stack(one_kind([_frame(picture, index) for index in range(count)], key))
+    except CorruptData:
+        raise
+    except Exception as error:  # a hostile file fails in a dozen ways
+        raise CorruptData(f"{at(key)}is no picture, or a torn one: {error}") from error
+
+
+def _frame(picture: PIL.Image.Image, index: int) -> Array:
+    picture.seek(index)
+    return from_pil(picture)
+
+
+# ------------------------------------------------------------------------------------------------------------ writing
+
+
+def _write(pixels: Pixels, suffix: str, key: str) -> bytes:
+    data = _save(_image(pixels, suffix), suffix, key)
+    if suffix == ".gif":
+        return animations.gif([Frame(data, 0)], 0 if _has_alpha(pixels) else None)
+    return data
+
+
+def _save(image: PIL.Image.Image, suffix: str, key: str) -> bytes:
+    name, options = _FORMATS[suffix]
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, name, **options)
+    except (
+        OSError,
+        ValueError,
+        OverflowError,
+        struct.error,
+    ) as error:  # a width that the format cannot hold, above all
+        raise InvalidImage(
+            f"{at(key)}{name} cannot hold a picture of {image.height} x {image.width}: {error}"
+        ) from error
+    return buffer.getvalue()
+
+
+def _image(pixels: Pixels, suffix: str) -> PIL.Image.Image:
+    """Make the PIL image that a format can hold."""
+    import numpy as np
+    from PIL import Image
+
+    if suffix == ".gif" and pixels.ndim == 3:
+        return _palette_image(pixels)
+    if suffix in (".jpg", ".jpeg", ".bmp") and _has_alpha(pixels):
+        alpha = pixels[..., 3:].astype(np.uint32)
+        pixels = ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def _palette_image(pixels: Pixels) -> PIL.Image.Image:
+    """Choose 256 colors for a picture; with alpha, color 0 is where less than half of it is left."""
+    import numpy as np
+    from PIL import Image
+
+    if not _has_alpha(pixels):
+        return _reduced(Image.fromarray(np.ascontiguousarray(pixels)), 256)
+    visible = pixels[..., 3:] >= 128
+    image = _reduced(Image.fromarray(np.where(visible, pixels[..., :3], 0).astype(np.uint8)), 255)
+    shifted = Image.fromarray(np.where(visible[..., 0], np.asarray(image) + 1, 0).astype(np.uint8))
+    shifted.putpalette([0, 0, 0, *(image.getpalette() or [])[: 3 * 255]])
+    return shifted
+
+
+def _reduced(image: PIL.Image.Image, count: int) -> PIL.Image.Image:
+    """Reduce an RGB image to a number of colors: exactly where they suffice, dithered where not."""
+    from PIL import Image
+
+    if image.getcolors(count) is not None:
+        return image.quantize(count)
+    # The colors are chosen from a sample, which looks the same as from all pixels and takes a tenth of the time.
+    sample = image.resize((min(64, image.width), min(64, image.height)), Image.Resampling.NEAREST).quantize(count)
+    return image.quantize(palette=sample, dither=Image.Dither.FLOYDSTEINBERG)
+
+
+def _has_alpha(pixels: Pixels) -> bool:
+    return pixels.ndim == 3 and pixels.shape[2] == 4
+
+
+def _known(suffix: str, suffixes: Sequence[str]) -> str:
+    """Check a suffix, in any case, with or without its dot."""
+    normal = f".{suffix.lower().lstrip('.')}"
+    if normal not in suffixes:
+        raise UnsupportedFormat(f"cannot write {suffix!r}: pass one of {', '.join(suffixes)}")
+    return normal
+
+
+def _durations(fps: float, ticks: int, key: str) -> Callable[[int], int]:
+    """Give each frame a duration in 1 / `ticks` of a second, such that they add up to the right time."""
+    if not 0.02 <= fps <= ticks:
+        raise InvalidSetting(f"{at(key)}fps must be 0.02 to {ticks:,}, got {fps}")
+    return lambda index: math.floor((index + 1) * ticks / fps + 0.5) - math.floor(index * ticks / fps + 0.5)

@@ -1,0 +1,259 @@
+"""What every family of verbs stands on: where to log, the store, the clock, and how a process leaves."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from ml_logger import config, keys
+from ml_logger.encoders import records
+from ml_logger.errors import StorageFailed
+from ml_logger.facade import place
+from ml_logger.facade.place import Place
+from ml_logger.forks import in_child
+from ml_logger.metrics import Row
+from ml_logger.notices import notice, write
+from ml_logger.stores import open_store
+from ml_logger.stores.base import SETTLED, Data, Health, Receipt, Store
+
+Self = TypeVar("Self", bound="Base")
+
+_BOUNDARIES = {".pkl": records.whole_length}
+
+
+class Base:
+    """Root, prefix, store and clock of a logger.
+
+    Args:
+        args: as in `configure`.
+        clock: returns seconds since the epoch; for tests.
+        kw: as in `configure`.
+    """
+
+    def __init__(self, *args: object, clock: Callable[[], float] = time.time, **kw: Any) -> None:
+        self._clock = clock
+        self._place: Place | None = None
+        self._token: str | None = None
+        self._silent = False
+        self._waits = False
+        self._opened: Store | None = None
+        self._retired: list[Store] = []
+        self._rows: dict[tuple[str, str | None], Row] = {}
+        self._row_keys: dict[str, str] = {}
+        self._last_step: int | float | None = None
+        self._lock = threading.RLock()
+        self._has_stored = False
+        self._failures = 0
+        self._failure: str | None = None
+        self._exit_pid = 0
+        in_child(self._after_fork)
+        if args or kw:
+            self.configure(*args, **kw)
+
+    # ---------------------------------------------------------------- where to
+
+    def configure(
+        self,
+        *args: object,
+        log_directory: object = None,
+        root: object = None,
+        root_dir: object = None,
+        prefix: str | Path | Sequence[str] | None = None,
+        user: str | None = None,
+        access_token: str | None = None,
+        silent: bool | None = None,
+        register_experiment: object = None,
+        asynchronous: bool | None = None,
+        max_workers: object = None,
+        buffer_size: object = None,
+        summary_cache_opts: object = None,
+    ) -> None:
+        """Say where to log.
+
+        Args:
+            args: a root and parts of the prefix, in the forms that the API reference lists.
+            log_directory: a folder, or the address of a server (`http://host:8081`); also `root`, `root_dir`.
+            prefix: the folder of the run below the root; `{now:%Y-%m-%d}`, `{USER}` and `$NAME` are filled in. With a
+                root and no prefix, the root itself.
+            user: the name for `{USER}`, the login name by default.
+            access_token: the secret that the server asks for.
+            silent: print no tables.
+            asynchronous: False makes each call return only when the data is where it belongs.
+            register_experiment, max_workers, buffer_size, summary_cache_opts: accepted for older programs; they set
+                nothing, since there is nothing to set.
+
+        Raises:
+            TypeError: two different roots, or an unknown keyword.
+            InvalidRoot: a root that cannot be understood.
+            InvalidKey: a prefix that could leave the root.
+        """
+        current = self._where()
+        roots = {"log_directory": log_directory, "root": root, "root_dir": root_dir}
+        target = place.resolve(current, args, roots, prefix, user)
+        self.flush()
+        with self._lock:
+            if access_token is not None and access_token != self._token:
+                self._token = access_token
+                self._retire()
+            if target.root != current.root:
+                self._retire()
+            self._place = target
+            self._row_keys = {}
+            self._silent = self._silent if silent is None else silent
+            self._waits = self._waits if asynchronous is None else not asynchronous
+            if "://" in target.root:
+                self._store  # noqa: B018 - opened now, so that what earlier runs left unsent starts to go out
+
+    def _where(self) -> Place:
+        with self._lock:
+            if self._place is None:
+                self._place = place.default()
+            return self._place
+
+    def _retire(self) -> None:
+        # It may still have records to send: it is left alone until the end of the program.
+        if self._opened is not None:
+            self._retired.append(self._opened)
+            self._opened = None
+            self._has_stored = False
+
+    @property
+    def root(self) -> str:
+        """The folder's absolute path or the server's address."""
+        return self._where().root
+
+    @property
+    def prefix(self) -> str:
+        """The folder of the run below the root; empty for the root itself."""
+        return self._where().prefix
+
+    @property
+    def _store(self) -> Store:
+        if self._opened is None:
+            with self._lock:
+                if self._opened is None:
+                    token = self._token or config.get("ML_LOGGER_ACCESS_TOKEN")
+                    self._opened = open_store(self._where().root, token, _BOUNDARIES)
+        return self._opened
+
+    def _key(self, *parts: str | os.PathLike[str]) -> str:
+        """Return the key of a path below the prefix; below the root when it starts with `/`."""
+        return keys.join(self._where().prefix, *(os.fspath(part) for part in parts))
+
+    # ---------------------------------------------------------------- writing
+
+    def _append(self, key: str, data: bytes) -> Receipt:
+        try:
+            receipt = (self._opened or self._store).append(key, data)
+        except StorageFailed as error:
+            return self._failed(key, error)
+        return self._stored(receipt)
+
+    def _write(self, key: str, data: Data) -> Receipt:
+        return self._put(key, lambda: self._store.write(key, data))
+
+    def _put(self, key: str, put: Callable[[], Receipt]) -> Receipt:
+        try:
+            return self._stored(put())
+        except StorageFailed as error:
+            return self._failed(key, error)
+
+    def _stored(self, receipt: Receipt) -> Receipt:
+        self._has_stored = True
+        if self._exit_pid != os.getpid():
+            self._leave_properly()
+        if self._waits:
+            receipt.result(config.get("ML_LOGGER_READ_TIMEOUT"))
+        return receipt
+
+    def _failed(self, key: str, error: StorageFailed) -> Receipt:
+        """Raise where storing never worked, which is a mistake; later the run goes on, and the loss is told."""
+        if not self._has_stored:
+            raise StorageFailed(f"{error} (below {self.root}): configure another log_directory") from None
+        self._note_failure(key, error)
+        return SETTLED
+
+    def _note_failure(self, key: str, error: StorageFailed) -> None:
+        self._failures += 1
+        if self._failure is None:
+            notice(f"{error}; records for {key!r} are being lost, and counted in logger.health()")
+        self._failure = str(error)
+
+    def health(self) -> Health:
+        """Return what is not delivered, what was refused or dropped, and the last error."""
+        stores = [*self._retired, *([self._opened] if self._opened is not None else [])]
+        owed = [store.health() for store in stores]
+        return Health(
+            unsent=sum(health.unsent for health in owed),
+            unsent_bytes=sum(health.unsent_bytes for health in owed),
+            rejected=sum(health.rejected for health in owed),
+            dropped=self._failures + sum(health.dropped for health in owed),
+            error=next((health.error for health in reversed(owed) if health.error), self._failure),
+        )
+
+    def _echo(self, text: str, end: str = "\n") -> None:
+        write(sys.stdout, text + end)
+
+    @property
+    def _colored(self) -> bool:
+        return config.colored(sys.stdout)
+
+    # ---------------------------------------------------------------- leaving
+
+    def flush(self, cache: str | None = None, file: str | None = None) -> None:
+        """Write out the pending rows; the metrics family knows how."""
+        raise NotImplementedError
+
+    def close(self, timeout: float | None = None) -> None:
+        """Write the pending rows, deliver what is left within the time limit (seconds), and let go of everything.
+
+        What could not be delivered stays in the spool, and one line on stderr says so. The logger can be used again.
+        """
+        self.flush()
+        with self._lock:
+            self._retire()
+            stores, self._retired = self._retired, []
+        for store in stores:
+            store.close(timeout)
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def _leave_properly(self) -> None:
+        """See to it that this process delivers what it logged when it ends; a child of a fork begins anew."""
+        self._exit_pid = os.getpid()
+        process = sys.modules.get("multiprocessing.process")
+        if process is not None and process.parent_process() is not None:
+            # Children of multiprocessing end without running atexit.
+            from multiprocessing import util
+
+            util.Finalize(None, self._at_exit, exitpriority=100)
+        else:
+            atexit.register(self._at_exit)
+
+    def _at_exit(self) -> None:
+        if self._exit_pid != os.getpid():
+            return  # registered in a parent, inherited through a fork
+        try:
+            self.close()
+        except KeyboardInterrupt:
+            unsent = self.health().unsent
+            notice(f"interrupted while sending: {unsent:,} records stay in the spool; send them with: ml-logger push")
+        except Exception as error:  # the process ends: all that is left to do is to say it
+            notice(f"the end of the log could not be written: {type(error).__name__}: {error}")
+
+    def _after_fork(self) -> None:
+        # The parent's rows are written by the parent; its lock may be held by a thread that is not here.
+        self._lock = threading.RLock()
+        self._rows = {}
+        self._retired = []

@@ -1,0 +1,188 @@
+"""Metrics and parameters: rows that are written when the step changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from ml_logger import metrics as rows
+from ml_logger import plain, tables
+from ml_logger.encoders import records
+from ml_logger.errors import UnsupportedValue
+from ml_logger.facade.text import Text
+from ml_logger.metrics import Row
+from ml_logger.stores.base import Receipt
+
+METRICS_FILE = "metrics.pkl"
+PARAMETERS_FILE = "parameters.pkl"
+HISTOGRAMS_FILE = "histograms.pkl"
+
+UNSET: Any = type("Unset", (), {"__repr__": lambda self: "<unset>"})()
+
+
+class Metrics(Text):
+    """The verbs for scalars, parameters and histograms."""
+
+    def log(
+        self,
+        *args: Any,
+        metrics: Mapping[str, Any] | None = None,
+        step: Any = UNSET,
+        silent: bool = False,
+        flush: bool | None = None,
+        file: str | None = None,
+        cache: str | None = None,
+        sep: str = " ",
+        end: str = "\n",
+        color: str | None = None,
+        **key_values: Any,
+    ) -> None:
+        """Log values of a step: `log(step, loss=0.1)`, `log({"loss": 0.1}, step=3)`.
+
+        The row is written, and its table printed, when the step changes, on `flush`, and at the end of the program.
+        A name that the pending row has already begins a new row: nothing is overwritten.
+
+        Args:
+            args: a number first, together with values: the step. Every mapping: values. All else: a line of text.
+            metrics: values, as a mapping.
+            step: the step; given by this keyword it is also a column `step` of the row.
+            silent: leave these values out of the printed table.
+            flush: True writes the row at once.
+            file: the file of the rows, `metrics.pkl` by default.
+            cache: the name of a row of its own, which is pending beside the others.
+            sep, end, color: for a line of text.
+            key_values: values by name.
+
+        Raises:
+            UnsupportedValue: a value that is no number, text, list or small array; nothing of the call is taken.
+        """
+        values, number, texts = key_values, UNSET, ()
+        if len(args) == 1 and type(args[0]) is int and key_values and metrics is None:
+            number = args[0]  # what nearly every call is
+        elif args:
+            values, number, texts = _dispatch(args, metrics, key_values)
+        elif metrics is not None:
+            values = {**metrics, **key_values}
+        if step is not UNSET:
+            number = step
+            values = {"step": step, **values}
+        if values or number is not UNSET:
+            self._take(number, values, silent, file or METRICS_FILE, cache)
+        if texts:
+            self.log_line(*texts, sep=sep, end=end, color=color)
+        if flush:
+            self.flush(cache, file)
+
+    def _take(self, step: Any, values: Mapping[str, Any], silent: bool, file: str, cache: str | None) -> None:
+        stored = plain.metrics(values)
+        if rows.STEP in stored or rows.TIMESTAMP in stored:
+            rows.check_names(stored)
+        if step is not UNSET and type(step) is not int:
+            step = plain.number(step)
+        shown = None if silent or self._silent else rows.shown(values)
+        with self._lock:
+            if self._exit_pid != os.getpid():
+                self._leave_properly()
+            row = self._rows.get((file, cache))
+            if step is UNSET:
+                step = row.step if row is not None else self._last_step
+            if row is not None and row.step == step and row.takes(stored):
+                row.add(stored, shown)
+            else:
+                if row is not None:
+                    self._write_row(row, file)
+                self._rows[file, cache] = Row(step, self._clock(), stored, shown)
+            self._last_step = step
+
+    def _write_row(self, row: Row, file: str) -> Receipt:
+        receipt = self._append(self._row_key(file), records.encode(row.record))
+        if row.shown:
+            self._echo(tables.metrics_table(row.shown, colored=self._colored))
+        return receipt
+
+    def _row_key(self, file: str) -> str:
+        # Joined once for each file: this is on the path of every row.
+        known = self._row_keys.get(file)
+        if known is None:
+            known = self._row_keys[file] = self._key(file)
+        return known
+
+    def log_metrics(self, metrics: Mapping[str, Any] | None = None, **kw: Any) -> None:
+        """Log a mapping of values; the rest is as in `log`."""
+        self.log(metrics=metrics or {}, **kw)
+
+    def log_key_value(self, *args: Any, silent: bool = False, **kw: Any) -> None:
+        """Log one value: `log_key_value("loss", 0.1)`, or with the step first, `log_key_value(3, "loss", 0.1)`."""
+        if len(args) == 3 and isinstance(args[1], str):
+            step, key, value = args
+        elif len(args) == 2 and isinstance(args[0], str):
+            (key, value), step = args, UNSET
+        else:
+            raise UnsupportedValue(f"pass a step, a key and a value, or a key and a value, not {args!r}")
+        if step is UNSET:
+            self.log(metrics={key: value}, silent=silent, **kw)
+        else:
+            self.log(step, {key: value}, silent=silent, **kw)
+
+    def log_keyvalue(self, *args: Any, silent: bool = False, **kw: Any) -> None:
+        """Log one value of a step: `log_keyvalue(3, "loss", 0.1)`; the same as `log_key_value`."""
+        self.log_key_value(*args, silent=silent, **kw)
+
+    def flush(self, cache: str | None = None, file: str | None = None) -> None:
+        """Write the pending rows and print their tables; with `cache` or `file`, only those."""
+        with self._lock:
+            for name, owner in [*self._rows]:
+                if (file is None or name == file) and (cache is None or owner == cache):
+                    self._write_row(self._rows.pop((name, owner)), name)
+
+    def log_params(self, path: str = PARAMETERS_FILE, silent: bool = False, **namespaces: Any) -> Receipt:
+        """Log the parameters of a run: `log_params(Args=vars(args))`, and print them as a table.
+
+        Args:
+            path: the file; parameters that are logged later are merged when it is read.
+            silent: print no table.
+            namespaces: mappings (also the `vars()` of a class), argparse namespaces, dataclasses, or single values.
+
+        Raises:
+            UnsupportedValue: a value that cannot be stored, with its dotted name; nothing of the call is stored.
+        """
+        stored = {name: plain.parameters(namespace, name) for name, namespace in namespaces.items()}
+        receipt = self._append(self._key(path), records.encode(stored))
+        if stored and not (silent or self._silent):
+            self._echo(tables.parameters_table(stored, colored=self._colored))
+        return receipt
+
+    def log_histogram(self, step: Any = None, *, bins: Any = "auto", **key_arrays: Any) -> Receipt:
+        """Log the distribution of arrays: their counts and edges, as one row of `histograms.pkl`.
+
+        Args:
+            step: the step of the row.
+            bins: as in `numpy.histogram`: a rule, a number of bins, or their edges.
+            key_arrays: arrays or lists of numbers, of any shape.
+        """
+        from ml_logger.encoders import histograms
+
+        row: dict[str, Any] = {rows.STEP: plain.number(step), rows.TIMESTAMP: self._clock()}
+        rows.check_names(key_arrays)
+        for key, values in key_arrays.items():
+            row[key] = histograms.encode(values, bins, key=key)
+        return self._append(self._key(HISTOGRAMS_FILE), records.encode(row))
+
+
+def _dispatch(args: tuple[Any, ...], metrics: Any, key_values: dict[str, Any]) -> tuple[dict[str, Any], Any, Any]:
+    """Tell step, values and text of `log`'s positional arguments apart, by what they are and never by their count."""
+    values: dict[str, Any] = dict(metrics or {})
+    texts = []
+    for arg in args:
+        if isinstance(arg, Mapping):
+            values.update(arg)
+        else:
+            texts.append(arg)
+    values.update(key_values)
+    step = UNSET
+    first = args[0]
+    if values and (first is None or type(first) is int or plain.is_number(first)):
+        step = first
+        del texts[0]
+    return values, step, texts

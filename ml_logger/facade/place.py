@@ -1,0 +1,113 @@
+"""Where a logger logs: root and prefix, from the arguments of `configure` in all the forms that programs use."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import re
+import secrets
+import sys
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from ml_logger import config, keys
+from ml_logger.errors import InvalidRoot, InvalidSetting
+
+
+class Place(NamedTuple):
+    """A root, a folder's absolute path or a server's address, and the folder of the run below it."""
+
+    root: str
+    prefix: str
+
+
+def default() -> Place:
+    """Return the place when nothing was configured: a folder that no other run has."""
+    root = normal_root(config.get("ML_LOGGER_ROOT") or "runs")
+    given = config.get("ML_LOGGER_PREFIX")
+    return Place(root, prefix_of((given,), None) if given else _fresh_prefix())
+
+
+def _fresh_prefix() -> str:
+    now = datetime.datetime.now()
+    script = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in ("", "-c", "-m") else "python"
+    script = "notebook" if script == "ipykernel_launcher" else script
+    name = re.sub(r"[^\w.-]+", "_", script).strip(".") or "python"
+    return keys.prefix(f"{now:%Y-%m-%d}", name, f"{now:%H.%M.%S}-{secrets.token_hex(3)}")
+
+
+def resolve(
+    current: Place, args: tuple[object, ...], roots: dict[str, object], prefix: object, user: str | None
+) -> Place:
+    """Return the place that a call of `configure` means.
+
+    Args:
+        current: the place so far.
+        args: the positional arguments.
+        roots: `root`, `root_dir` and `log_directory` as they were given, None where they were not.
+        prefix: the keyword `prefix`, a str, a Path, or a list of parts.
+        user: the name for `{USER}`.
+
+    Raises:
+        TypeError: two different roots.
+        InvalidRoot: a root that cannot be understood.
+        InvalidKey: a prefix that could leave the root.
+    """
+    given = {name: value for name, value in roots.items() if value is not None}
+    if len({str(value) for value in given.values()}) > 1:
+        raise TypeError(f"{' and '.join(given)} are one thing, and were given two values: {given}")
+    root = next(iter(given.values()), None)
+    if root is None and args and _is_root(args[0], current.root):
+        root, *rest = args
+        args = tuple(rest)
+    parts = (*args, *(prefix if isinstance(prefix, (list, tuple)) else () if prefix is None else (prefix,)))
+    if root is not None:
+        return Place(normal_root(root), prefix_of(parts, user))
+    return Place(current.root, prefix_of(parts, user) if args or prefix is not None else current.prefix)
+
+
+def _is_root(value: object, current_root: str) -> bool:
+    if isinstance(value, os.PathLike):
+        return True
+    if not isinstance(value, str):
+        return False
+    local = "://" not in current_root
+    return "://" in value or (local and (value in (".", "..", "~") or value.startswith(("/", "~/", "./", "../"))))
+
+
+def normal_root(root: object) -> str:
+    """Return a root as an absolute path or an http(s) address.
+
+    Raises:
+        InvalidRoot: neither.
+    """
+    if not isinstance(root, (str, os.PathLike)):
+        raise InvalidRoot(f"a log directory is a str or a Path, not {type(root).__name__}: {root!r}")
+    text = os.fspath(root)
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise InvalidRoot(f"{text!r} is no log directory: pass a folder, or the address of a server")
+    if text.startswith("file:"):
+        parts = urlsplit(text)
+        if parts.netloc not in ("", "localhost"):
+            raise InvalidRoot(f"{text!r} names the host {parts.netloc!r}: write file:///folder")
+        text = unquote(parts.path)
+    if "://" in text:
+        from ml_logger.transport.http import check_url
+
+        return check_url(text)
+    return str(Path(text).expanduser().absolute())
+
+
+def prefix_of(parts: tuple[object, ...], user: str | None) -> str:
+    """Join the parts of a prefix; `{now:%Y-%m-%d}`, `{USER}` and `$NAME` in them are filled in."""
+    return keys.prefix(*(_filled(part, user) for part in parts))
+
+
+def _filled(part: object, user: str | None) -> str:
+    text = os.fspath(part) if isinstance(part, os.PathLike) else part
+    if not isinstance(text, str):
+        raise InvalidSetting(f"a part of a prefix is a str or a Path, not {type(part).__name__}: {part!r}")
+    text = re.sub(r"\{now(?::([^{}]*))?\}", lambda match: f"{datetime.datetime.now():{match[1] or '%Y-%m-%d'}}", text)
+    text = text.replace("{USER}", user or config.user()) if "{USER}" in text else text
+    return config.expand(text) if "$" in text else text

@@ -1,0 +1,146 @@
+"""Reading back: every verb first waits until what this logger wrote is there to be read."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from ml_logger import config, keys, readers
+from ml_logger.errors import KeyNotFound
+from ml_logger.facade.files import DATA_FILE
+from ml_logger.facade.metrics import METRICS_FILE
+from ml_logger.facade.pictures import Pictures
+from ml_logger.readers import Trust
+from ml_logger.stores.base import Store
+
+PathLike = str | os.PathLike[str]
+
+
+class Reading(Pictures):
+    """The verbs that return what was logged."""
+
+    def _settled(self) -> Store:
+        """Return the store once everything logged so far can be read from it."""
+        self.flush()
+        self._store.flush(config.get("ML_LOGGER_READ_TIMEOUT"))
+        return self._store
+
+    def load_pkl(
+        self,
+        *paths: PathLike,
+        key: PathLike | None = None,
+        start: int | None = None,
+        stop: int | None = None,
+        tries: int = 1,
+        delay: float = 1,
+        trust: Trust | None = None,
+    ) -> list[Any] | None:
+        """Return the records of a file as a list, None where there is no such file.
+
+        Records are built from data alone: nothing that is stored is executed.
+
+        Args:
+            paths: the path, in parts or whole; a `/` at its start means the root instead of the prefix.
+            key: the same by name.
+            start, stop: which records, counted as in a slice.
+            tries: how often to look for a file that is not there yet.
+            delay: seconds between two looks.
+            trust: classes that may be rebuilt, as `["package.Class"]`; True for all, which can execute code.
+
+        Raises:
+            UntrustedData: a record names a class that is not trusted.
+        """
+        while True:
+            found = self.iload_pkl(*paths, key=key, start=start, stop=stop, trust=trust)
+            if found is not None:
+                return list(found)
+            tries -= 1
+            if tries <= 0:
+                return None
+            time.sleep(delay)
+
+    def iload_pkl(
+        self,
+        *paths: PathLike,
+        key: PathLike | None = None,
+        start: int | None = None,
+        stop: int | None = None,
+        trust: Trust | None = None,
+    ) -> Iterator[Any] | None:
+        """Return an iterator over the records of a file, decoded as they arrive; the rest is as in `load_pkl`."""
+        store, target = self._settled(), self._target(paths, key)
+        trusted = config.get("ML_LOGGER_TRUST") if trust is None else trust
+        candidates = [target]
+        if target.rpartition("/")[2] == DATA_FILE:
+            # Programs of 2018 read the metrics under this name.
+            candidates.append(target[: -len(DATA_FILE)] + METRICS_FILE)
+        for candidate in candidates:
+            try:
+                return readers.read_records(store, candidate, start=start, stop=stop, trust=trusted)
+            except KeyNotFound:
+                continue
+        return None
+
+    def _target(self, paths: tuple[PathLike, ...], key: PathLike | None) -> str:
+        return self._key(*paths, *(() if key is None else (key,)))
+
+    def load_np(self, *paths: PathLike, key: PathLike | None = None) -> Any:
+        """Return the array of an `.npy` file, or the dict of arrays of an `.npz` file.
+
+        Raises:
+            KeyNotFound: there is no such file.
+            CorruptData: it is no array, or one of objects, which could execute code.
+        """
+        return readers.read_array(self._settled(), self._target(paths, key))
+
+    def load_text(self, *paths: PathLike, key: PathLike | None = None) -> str:
+        """Return a file as text.
+
+        Raises:
+            KeyNotFound: there is no such file.
+        """
+        return readers.read_text(self._settled(), self._target(paths, key))
+
+    def load_file(self, *paths: PathLike, key: PathLike | None = None) -> bytes:
+        """Return a file as bytes.
+
+        Raises:
+            KeyNotFound: there is no such file.
+        """
+        return self._settled().read(self._target(paths, key))
+
+    def glob(
+        self,
+        query: str = "*",
+        wd: str | None = None,
+        recursive: bool = True,
+        start: int | None = None,
+        stop: int | None = None,
+    ) -> list[str]:
+        """Return the paths of files that match a pattern, sorted, relative to the folder that is searched.
+
+        Args:
+            query: `*` and `?` match within a name, `**` any number of folders; a `/` at the start means the root.
+            wd: the folder to search, below the prefix; a `/` at its start means the root.
+            recursive: False gives `**` no meaning beyond `*`.
+            start, stop: a slice of the result.
+        """
+        base = self.prefix
+        if query.startswith("/"):
+            base, query = "", query.lstrip("/")
+        if wd is not None:
+            base = keys.join(self.prefix, wd) if wd.strip("/") else ""
+        if not recursive:
+            query = query.replace("**", "*")
+        literal = "".join(f"[{char}]" if char in "*?[" else char for char in base)
+        pattern = f"{literal}/{query}" if base else query
+        skip = len(base) + 1 if base else 0
+        return [entry.key[skip:] for entry in self._settled().entries(pattern)][start:stop]
+
+    def abspath(self, *paths: PathLike) -> str:
+        """Return where a path is kept: a file's absolute path, or its address on the server."""
+        place = self._where()
+        key = self._key(*paths) if paths else place.prefix
+        return f"{place.root}/{key}".rstrip("/")

@@ -1,0 +1,235 @@
+"""Any value -> built-in types, recognized without importing the libraries they come from.
+
+Rows and parameters are made of None, bool, int, float, str, bytes, list and dict alone, so that their pickles need no
+import to be read, by nobody.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import datetime
+import decimal
+import enum
+import fractions
+import math
+import os
+import types
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ml_logger.colors import Color
+from ml_logger.errors import UnsupportedValue
+
+#: Most elements of an array that become a list within a row.
+MAX_ELEMENTS = 1024
+
+_AS_THEY_ARE = frozenset({type(None), bool, int, float, str, bytes})
+_NAMES = frozenset({str})
+_DEEPEST = 100
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value can be a step: a number, a numpy scalar, a 0-d array, a `Color` around one; not a bool."""
+    if isinstance(value, Color):
+        value = value.value
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, (int, float)):
+        return True
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    return getattr(value, "shape", None) == () and hasattr(value, "item") and kind not in ("b", "U", "S", "O")
+
+
+def number(value: Any) -> int | float | None:
+    """Return a step as a Python number."""
+    plain = metric(value, "step")
+    if plain is None or (isinstance(plain, (int, float)) and not isinstance(plain, bool)):
+        return plain
+    raise UnsupportedValue(f"a step is a number, not {type(value).__name__}: {_show(value)}")
+
+
+def metrics(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics of a call as plain values; nested mappings are flattened with `/`.
+
+    >>> metrics({"loss": 0.5, "eval": {"loss": 0.7}})
+    {'loss': 0.5, 'eval/loss': 0.7}
+
+    Raises:
+        UnsupportedValue: a value that cannot be a metric, with its name.
+    """
+    if _AS_THEY_ARE.issuperset(map(type, values.values())) and _NAMES.issuperset(map(type, values)):
+        return values if type(values) is dict else dict(values)
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if not isinstance(key, str):
+            raise UnsupportedValue(f"the name of a metric is a str, not {type(key).__name__}: {_show(key)}")
+        if isinstance(value, Mapping):
+            flat.update((f"{key}/{inner}", plain) for inner, plain in metrics(_named(value)).items())
+        else:
+            flat[key] = metric(value, key)
+    return flat
+
+
+def _named(values: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(key): value for key, value in values.items()}
+
+
+def metric(value: Any, key: str, depth: int = 0) -> Any:
+    """Return one metric as a plain value; arrays of at most 1,024 elements become lists.
+
+    Raises:
+        UnsupportedValue: it is too large, or of a type that is no number, text, list or array.
+    """
+    if type(value) in _AS_THEY_ARE:
+        return value
+    if isinstance(value, Color):
+        return metric(value.value, key, depth)
+    scalar = _scalar(value)
+    if scalar is not _NOTHING:
+        return scalar
+    if depth > _DEEPEST:
+        raise UnsupportedValue(f"metric {key!r} is nested deeper than {_DEEPEST} levels: log its parts by name")
+    if isinstance(value, (list, tuple, set, frozenset)):
+        if len(value) > MAX_ELEMENTS:
+            raise _too_large(key, len(value))
+        return [metric(item, key, depth + 1) for item in value]
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return _array(value, key)
+    raise UnsupportedValue(
+        f"metric {key!r} is {_a(value)}, which is no number, text, list or array: "
+        "pass a number, or log it with log_data"
+    )
+
+
+_NOTHING = object()
+
+
+def _scalar(value: Any) -> Any:
+    """Return what a value of a known scalar type is in plain types, else `_NOTHING`."""
+    if isinstance(value, enum.Enum):
+        return value.name if not isinstance(value, (int, str)) else value.value
+    kind: Any
+    for kind in (bool, int, float, str, bytes):
+        if isinstance(value, kind):  # a subclass: numpy.float64, for one, is a float
+            return kind(value)
+    if isinstance(value, (decimal.Decimal, fractions.Fraction)):
+        return float(value)
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    return _NOTHING
+
+
+def _array(value: Any, key: str) -> Any:
+    size = math.prod(int(length) for length in value.shape)
+    if size > MAX_ELEMENTS:
+        raise _too_large(key, size)
+    if not hasattr(value, "tolist"):  # TensorFlow
+        value = value.numpy()
+    plain = value.tolist()
+    return plain if type(plain) in _AS_THEY_ARE else metric(plain, key)
+
+
+def _too_large(key: str, size: int) -> UnsupportedValue:
+    return UnsupportedValue(
+        f"metric {key!r} has {size:,} elements, more than {MAX_ELEMENTS:,}: "
+        "store it with log_data, or its distribution with log_histogram"
+    )
+
+
+def parameters(namespace: Any, name: str) -> Any:
+    """Return one namespace of parameters as plain values.
+
+    A mapping (also the `vars()` of a class, of which dunder items, functions and what cannot be stored are left out),
+    an `argparse.Namespace`, a dataclass, a `SimpleNamespace`, or a single value.
+
+    Raises:
+        UnsupportedValue: a value that cannot be stored, with its dotted name.
+    """
+    if isinstance(namespace, types.MappingProxyType):
+        return _class_parameters(namespace, name)
+    return _parameter(namespace, name, 0)
+
+
+def _class_parameters(namespace: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = {}
+    for key, value in namespace.items():
+        if key.startswith("__") and key.endswith("__"):
+            continue
+        if isinstance(value, (types.FunctionType, staticmethod, classmethod, property)):
+            continue
+        try:
+            found[key] = _parameter(value, f"{name}.{key}", 0)
+        except UnsupportedValue:
+            continue
+    return found
+
+
+def _parameter(value: Any, name: str, depth: int) -> Any:
+    if type(value) in _AS_THEY_ARE:
+        return value
+    if depth > _DEEPEST:
+        raise UnsupportedValue(f"parameter {name!r} is nested deeper than {_DEEPEST} levels")
+    members = _members(value)
+    if members is not None:
+        return {_label(key): _parameter(item, f"{name}.{_label(key)}", depth + 1) for key, item in members.items()}
+    if isinstance(value, Color):
+        return _parameter(value.value, name, depth)
+    scalar = _scalar(value)
+    if scalar is not _NOTHING:
+        return scalar
+    if isinstance(value, (list, tuple, set, frozenset, range)):
+        return _sequence(value, name, depth)
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return _array(value, name)
+    return _described(value, name)
+
+
+def _sequence(value: Iterable[Any], name: str, depth: int) -> Any:
+    items = [_parameter(item, f"{name}[{n}]", depth + 1) for n, item in enumerate(value)]
+    return tuple(items) if isinstance(value, tuple) else items
+
+
+def _members(value: Any) -> Mapping[Any, Any] | None:
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
+        return vars(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return None
+
+
+def _label(key: Any) -> str:
+    return key if isinstance(key, str) else str(key)
+
+
+def _described(value: Any, name: str) -> str:
+    """Describe what has a name or a stable text: classes, functions, modules, devices and data types."""
+    if isinstance(value, type) or callable(value):
+        qualified = getattr(value, "__qualname__", None)
+        if qualified:
+            return f"{value.__module__}.{qualified}"
+    if isinstance(value, types.ModuleType):
+        return value.__name__
+    text = repr(value)
+    if " at 0x" in text:
+        raise UnsupportedValue(
+            f"parameter {name!r} is {_a(value)}, which cannot be stored: leave it out, or pass a text that tells it"
+        )
+    return text[:MAX_ELEMENTS]
+
+
+def _a(value: object) -> str:
+    kind = type(value)
+    where = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"a {where}{kind.__qualname__}"
+
+
+def _show(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:70]}..."
