@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 from ml_logger.errors import InvalidSetting
 
@@ -34,8 +31,7 @@ def _mebibytes(text: str) -> int:
     return size
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One environment variable: its name, what it is when unset, how it is read, and what it does."""
 
     name: str
@@ -91,6 +87,8 @@ def user() -> str:
     name = get("ML_LOGGER_USER")
     if name:
         return str(name)
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
@@ -123,6 +121,8 @@ def spool_folder() -> Path:
     home = Path(state) if state and os.path.isabs(state) else Path(os.path.expanduser("~")) / ".local" / "state"
     if home.is_absolute() and _can_create(home):
         return home / "ml_logger" / "spool"
+    import tempfile
+
     return Path(tempfile.gettempdir()) / f"ml_logger-{user()}" / "spool"
 
 

@@ -6,14 +6,11 @@ import to be read, by nobody.
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
 import datetime
-import decimal
 import enum
-import fractions
 import math
 import os
+import sys
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -113,7 +110,7 @@ def _scalar(value: Any) -> Any:
     for kind in (bool, int, float, str, bytes):
         if isinstance(value, kind):  # a subclass: numpy.float64, for one, is a float
             return kind(value)
-    if isinstance(value, (decimal.Decimal, fractions.Fraction)):
+    if _is_a(value, "decimal", "Decimal") or _is_a(value, "fractions", "Fraction"):
         return float(value)
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
@@ -197,11 +194,18 @@ def _sequence(value: Iterable[Any], name: str, depth: int) -> Any:
 def _members(value: Any) -> Mapping[Any, Any] | None:
     if isinstance(value, Mapping):
         return value
-    if isinstance(value, (argparse.Namespace, types.SimpleNamespace)):
-        return vars(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, types.SimpleNamespace) or _is_a(value, "argparse", "Namespace"):
+        return dict(vars(value))
+    fields = getattr(value, "__dataclass_fields__", None)
+    if isinstance(fields, dict) and not isinstance(value, type):
+        return {name: getattr(value, name) for name in fields if hasattr(value, name)}
     return None
+
+
+def _is_a(value: object, module: str, name: str) -> bool:
+    """Tell whether a value is of a class, without importing the module: where it is not imported, nothing is."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(value, kind)
 
 
 def _label(key: Any) -> str:

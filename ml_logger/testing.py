@@ -75,7 +75,7 @@ class Server:
         watchdog.cancel()
         found = re.search(r"http://\S+:([0-9]+)", line)
         if found is None:
-            self._process.wait(PATIENCE)
+            self.kill()
             raise ServerUnavailable(f"the server did not start: {self.log.read_text(errors='replace')}")
         self.port = int(found[1])
 

@@ -141,6 +141,8 @@ class Base:
                 if self._opened is None:
                     token = self._token or config.get("ML_LOGGER_ACCESS_TOKEN")
                     self._opened = open_store(self._where().root, token, _BOUNDARIES)
+                    if self._exit_pid != os.getpid():
+                        self._leave_properly()
         return self._opened
 
     def _key(self, *parts: str | os.PathLike[str]) -> str:

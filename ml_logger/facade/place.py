@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import os
 import re
-import secrets
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -34,7 +33,7 @@ def _fresh_prefix() -> str:
     script = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in ("", "-c", "-m") else "python"
     script = "notebook" if script == "ipykernel_launcher" else script
     name = re.sub(r"[^\w.-]+", "_", script).strip(".") or "python"
-    return keys.prefix(f"{now:%Y-%m-%d}", name, f"{now:%H.%M.%S}-{secrets.token_hex(3)}")
+    return keys.prefix(f"{now:%Y-%m-%d}", name, f"{now:%H.%M.%S}-{os.urandom(3).hex()}")
 
 
 def resolve(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ml_logger import config, keys, readers
+from ml_logger import config, keys
 from ml_logger.errors import KeyNotFound
 from ml_logger.facade.files import DATA_FILE
 from ml_logger.facade.metrics import METRICS_FILE
 from ml_logger.facade.pictures import Pictures
-from ml_logger.readers import Trust
 from ml_logger.stores.base import Store
+
+if TYPE_CHECKING:
+    from ml_logger.readers import Trust
 
 PathLike = str | os.PathLike[str]
 
@@ -70,6 +72,8 @@ class Reading(Pictures):
         trust: Trust | None = None,
     ) -> Iterator[Any] | None:
         """Return an iterator over the records of a file, decoded as they arrive; the rest is as in `load_pkl`."""
+        from ml_logger import readers
+
         store, target = self._settled(), self._target(paths, key)
         trusted = config.get("ML_LOGGER_TRUST") if trust is None else trust
         candidates = [target]
@@ -93,6 +97,8 @@ class Reading(Pictures):
             KeyNotFound: there is no such file.
             CorruptData: it is no array, or one of objects, which could execute code.
         """
+        from ml_logger import readers
+
         return readers.read_array(self._settled(), self._target(paths, key))
 
     def load_text(self, *paths: PathLike, key: PathLike | None = None) -> str:
@@ -101,6 +107,8 @@ class Reading(Pictures):
         Raises:
             KeyNotFound: there is no such file.
         """
+        from ml_logger import readers
+
         return readers.read_text(self._settled(), self._target(paths, key))
 
     def load_file(self, *paths: PathLike, key: PathLike | None = None) -> bytes:

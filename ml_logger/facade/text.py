@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import pprint
-import textwrap
 from typing import Any
 
 from ml_logger.colors import paint
@@ -37,6 +35,8 @@ class Text(Base):
         """
         text = "" if text is None else str(text)
         if dedent:
+            import textwrap
+
             text = textwrap.dedent(text).lstrip("\n")
         if filename is None and not silent and not self._silent:
             self._echo(text)
@@ -81,6 +81,8 @@ class Text(Base):
 
     def pprint(self, value: Any, *, file: str | None = None, **kw: Any) -> Receipt:
         """Print a value laid out over lines, as the standard `pprint` does, and log it."""
+        import pprint
+
         return self.print(pprint.pformat(value, **kw), file=file)
 
 

@@ -80,6 +80,8 @@ class Committer:
         """Hand a verified batch over. For any thread; the answer comes when the batch is durable."""
         size = sum(len(frame.payload) + 64 for frame in frames)
         request = Request(writer, frames, size, Future())
+        # A client that goes away cancels its request; what was taken in is committed all the same.
+        request.answer.set_running_or_notify_cancel()
         with self._lock:
             if not self._accepting or self._queued_bytes + size > QUEUE_SIZE:
                 why = "the server is busy" if self._accepting else "the server is shutting down"

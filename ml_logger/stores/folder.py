@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-import shutil
 import stat as stat_module
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -153,7 +151,7 @@ class Folder:
 
     def stage(self, data: Data) -> Path:
         """Write data to a new file that has no key yet, and return its path."""
-        path = self.private("staged", secrets.token_hex(8))
+        path = self.private("staged", _fresh_name())
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             for piece in (data,) if isinstance(data, bytes) else data:
@@ -180,8 +178,10 @@ class Folder:
             with self.parent(key) as (fd, name):
                 if stat_module.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
                     # Renamed away first: it disappears at once, and a name that appears meanwhile is not lost with it.
-                    trash = self.private("trash", secrets.token_hex(8))
+                    trash = self.private("trash", _fresh_name())
                     os.rename(name, trash, src_dir_fd=fd)
+                    import shutil
+
                     shutil.rmtree(trash)
                 else:
                     os.unlink(name, dir_fd=fd)
@@ -202,6 +202,10 @@ class Folder:
         # Listed first: a copy into the folder itself must not find its own files.
         for entry in self.entries(f"{_literal(source)}/**"):
             self.publish(self.stage(self.stream(entry.key, 0, None)), target + entry.key[len(source) :])
+
+
+def _fresh_name() -> str:
+    return os.urandom(8).hex()
 
 
 def write_all(file: int, data: bytes | memoryview) -> None:

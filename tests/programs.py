@@ -1,0 +1,43 @@
+"""Small programs that log, run in processes of their own, that tests may kill."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from ml_logger import ML_Logger
+
+#: Seconds that any program of a test may take.
+PATIENCE = 120
+
+
+def run(code: str, *args: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end."""
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=check)
+
+
+def start(code: str, *args: object) -> subprocess.Popen[bytes]:
+    """Start a program whose stdout is read while it runs."""
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, args)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def push(url: str) -> subprocess.CompletedProcess[str]:
+    """Send what earlier programs left unsent."""
+    command = [sys.executable, "-m", "ml_logger", "push", "--root", url]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+def rows(root: object, prefix: str, file: str = "metrics.pkl") -> list[dict[str, object]]:
+    """Read the rows of a run, from wherever it is."""
+    with ML_Logger(root=str(root), prefix=prefix) as reader:
+        return reader.load_pkl(file) or []
+
+
+def spooled() -> list[Path]:
+    """Return the spool files of this test: empty once everything was acknowledged."""
+    return sorted(Path(os.environ["ML_LOGGER_SPOOL"]).rglob("seg-*"))

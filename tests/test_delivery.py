@@ -1,0 +1,359 @@
+"""What was logged arrives: all of it, once, in order, whatever is killed, frozen or absent meanwhile."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from ml_logger import ML_Logger
+from ml_logger.testing import Server
+from tests import programs
+
+# Logs rows for ever, and tells which calls have returned: through a pipe that outlives it.
+ENDLESS = """
+    import os, sys
+    from ml_logger import logger
+    root, prefix = sys.argv[1:]
+    logger.configure(root=root, prefix=prefix)
+    for n in range(10**9):
+        logger.log(n, value=n, text="x" * (n % 300), silent=True, flush=True)
+        os.write(1, b"%d\\n" % n)
+"""
+
+# Logs a number of rows and ends as programs end.
+COUNT = """
+    import sys
+    from ml_logger import logger
+    root, prefix, count, writer = sys.argv[1:]
+    logger.configure(root=root, prefix=prefix)
+    for n in range(int(count)):
+        logger.log(n, value=n, writer=writer, silent=True)
+"""
+
+
+def kill_while_logging(root: str, prefix: str, after: int) -> list[int]:
+    """Start an endless program, kill it after some rows, and return the rows whose call returned."""
+    program = programs.start(ENDLESS, root, prefix)
+    assert program.stdout is not None
+    said = b""
+    while said.count(b"\n") < after:
+        said += os.read(program.stdout.fileno(), 4096)
+    program.send_signal(signal.SIGKILL)
+    said += program.communicate(timeout=programs.PATIENCE)[0]
+    return [int(line) for line in said.split(b"\n")[:-1]]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sigkill_loses_no_returned_row(root: str, seed: int) -> None:
+    """Killed at any moment, a training leaves every row whose call returned: on disk, or for the next program."""
+    returned = kill_while_logging(root, "run", random.Random(seed).randrange(1, 3000))
+    if root.startswith("http"):
+        programs.run("import sys; from ml_logger import logger; logger.configure(sys.argv[1])", root)
+
+    found = [row["value"] for row in programs.rows(root, "run")]
+
+    assert found[: len(returned)] == returned
+    assert found == list(range(len(found)))
+    # A call that was under way may have been done or not.
+    assert len(found) <= len(returned) + 1
+
+
+def test_push_sends_what_a_killed_program_left(tmp_path: Path) -> None:
+    """`ml-logger push` delivers the rows of a program that was killed while its server was down; once."""
+    server = Server(tmp_path / "data")
+    server.start()
+    server.kill()
+    returned = kill_while_logging(server.url, "run", 500)
+    failed = programs.run(
+        "import sys; from ml_logger.cli import main; sys.exit(main(['push', '--timeout', '1']))", check=False
+    )
+    server.start()
+    try:
+        pushed = programs.push(server.url)
+        again = programs.push(server.url)
+        found = [row["value"] for row in programs.rows(server.url, "run")]
+    finally:
+        server.stop()
+
+    assert failed.returncode == 1
+    assert "not all was sent" in failed.stderr
+    assert pushed.returncode == 0
+    assert "records" in pushed.stdout
+    assert "nothing to send" in again.stdout
+    assert found[: len(returned)] == returned
+    assert found == list(range(len(found)))
+    assert programs.spooled() == []
+
+
+def test_a_frozen_server_does_not_hold_up_the_training(server: Server) -> None:
+    """With a server that is stopped, every call returns, the program ends, says what is unsent, and push sends it."""
+    server.send(signal.SIGSTOP)
+    try:
+        done = programs.run(COUNT, server.url, "run", 5000, "a")  # ends while the server is still stopped
+    finally:
+        server.send(signal.SIGCONT)
+
+    assert "5,000 records" in done.stderr
+    assert "ml-logger push" in done.stderr
+    assert programs.push(server.url).returncode == 0
+    assert [row["value"] for row in programs.rows(server.url, "run")] == list(range(5000))
+
+
+def test_a_server_that_starts_late_gets_everything(tmp_path: Path) -> None:
+    """A training that starts before its server delivers once the server is there."""
+    server = Server(tmp_path / "data")
+    server.start()
+    server.kill()
+    with ML_Logger(root=server.url, prefix="run", silent=True) as logger:
+        for n in range(1000):
+            logger.log(n, value=n)
+        assert logger.health().unsent > 0
+        server.start()
+        found = [row["value"] for row in logger.load_pkl("metrics.pkl") or []]
+    server.stop()
+
+    assert found == list(range(1000))
+
+
+def test_a_server_that_is_killed_again_and_again_gets_every_row_once(server: Server) -> None:
+    """Over restarts of the server, at random moments under load, no row is lost, doubled or moved."""
+    chance = random.Random(1)
+    with ML_Logger(root=server.url, prefix="run", silent=True) as logger:
+        n = 0
+        for _ in range(6):
+            for _ in range(chance.randrange(50, 2000)):
+                logger.log(n, value=n, flush=True)
+                n += 1
+            server.kill()
+            for _ in range(100):
+                logger.log(n, value=n, flush=True)
+                n += 1
+            server.start()
+        found = [row["value"] for row in logger.load_pkl("metrics.pkl") or []]
+
+    assert found == list(range(n))
+    assert logger.health().rejected == 0
+
+
+def test_eight_processes_log_to_one_server(server: Server) -> None:
+    """Eight programs share a file, one of them is killed and started again twice: each writer's rows once, in order."""
+    rest = [programs.start(COUNT, server.url, "shared", 2000, f"w{number}") for number in range(7)]
+    returned = [kill_while_logging(server.url, "killed", 300) for _ in range(2)]
+    returned.append(kill_while_logging(server.url, "killed", 300))
+    for program in rest:
+        program.communicate(timeout=programs.PATIENCE)
+        assert program.returncode == 0
+    assert programs.push(server.url).returncode == 0
+    shared = programs.rows(server.url, "shared")
+    killed = [row["value"] for row in programs.rows(server.url, "killed")]
+
+    for number in range(7):
+        assert [row["value"] for row in shared if row["writer"] == f"w{number}"] == list(range(2000))
+    assert len(shared) == 7 * 2000
+    starts = [place for place, value in enumerate(killed) if value == 0]
+    assert len(starts) == 3
+    lives = [killed[start:stop] for start, stop in zip(starts, [*starts[1:], None], strict=True)]
+    assert all(life == list(range(len(life))) for life in lives)
+    assert sorted(len(life) for life in lives) >= sorted(len(rows) for rows in returned)
+
+
+def test_numbers_survive_a_restart_of_the_server(server: Server) -> None:
+    """A batch that was acknowledged before a restart has no effect when it is sent again after it."""
+    from ml_logger.transport import frames
+    from ml_logger.transport.http import HttpTransport
+
+    transport = HttpTransport(server.url, None, 30.0)
+    batch = b"".join(frames.encode(n, frames.Op.APPEND, b"run/a", b"%d," % n) for n in (1, 2, 3))
+    first = transport.post_batch("ab" * 16, batch)
+    server.kill()
+    server.start()
+    again = transport.post_batch("ab" * 16, batch)
+    longer = transport.post_batch("ab" * 16, batch + frames.encode(4, frames.Op.APPEND, b"run/a", b"4,"))
+    gap = transport.post_batch("ab" * 16, frames.encode(9, frames.Op.APPEND, b"run/a", b"9,"))
+
+    assert (first.status, first.body["committed"]) == (200, 3)
+    assert (again.status, again.body["committed"]) == (200, 3)
+    assert (longer.status, longer.body["committed"]) == (200, 4)
+    assert (gap.status, gap.body["expected"]) == (409, 5)
+    assert (server.data_dir / "run" / "a").read_bytes() == b"1,2,3,4,"
+
+
+def test_a_data_folder_that_was_replaced_is_filled_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """When the server has forgotten everything, the client sends what it still has, and says how much is missing."""
+    monkeypatch.setenv("ML_LOGGER_SEGMENT_SIZE", "0.001")
+    with ML_Logger(root=server.url, prefix="run", silent=True) as logger:
+        for n in range(100):
+            logger.log(n, value=n, flush=True)
+        assert len(logger.load_pkl("metrics.pkl") or []) == 100
+        server.kill()
+        server.data_dir = server.data_dir.with_name("other")
+        server.start()
+        for n in range(100, 200):
+            logger.log(n, value=n, flush=True)
+        found = [row["value"] for row in logger.load_pkl("metrics.pkl") or []]
+
+    assert 0 <= len(found) - 100 < 100
+    assert found == list(range(200 - len(found), 200))
+    assert f"does not have {200 - len(found)} records" in capfd.readouterr().err
+
+
+def test_a_spool_that_cannot_be_made_is_replaced_by_memory(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Where no spool can be written, the training goes on, one warning says so, and the rows arrive all the same."""
+    monkeypatch.setenv("ML_LOGGER_SPOOL", "/proc/nowhere")
+    with ML_Logger(root=server.url, prefix="run", silent=True) as logger:
+        for n in range(100):
+            logger.log(n, value=n)
+        found = [row["value"] for row in logger.load_pkl("metrics.pkl") or []]
+
+    assert found == list(range(100))
+    assert capfd.readouterr().err.count("cannot be made") == 1
+
+
+def test_a_full_spool_falls_back_to_memory(server: Server) -> None:
+    """When the disk takes no more in the middle of a run, rows wait in memory, in order, and none is torn."""
+    code = """
+        import resource, signal, sys
+        from ml_logger import logger
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+        logger.configure(sys.argv[1], prefix="run")
+        for n in range(2000):
+            logger.log(n, value=n, silent=True)
+    """
+    done = programs.run(code, server.url)
+
+    assert "takes no more" in done.stderr
+    assert [row["value"] for row in programs.rows(server.url, "run")] == list(range(2000))
+
+
+def test_a_fork_is_a_writer_of_its_own(root: str) -> None:
+    """Children of a fork log what they log, once; the parent's pending row is written by the parent alone."""
+    code = """
+        import os, sys
+        from ml_logger import logger
+        logger.configure(sys.argv[1], prefix="run")
+        logger.log(0, parent=0, silent=True)
+        children = []
+        for number in range(3):
+            child = os.fork()
+            if not child:
+                for n in range(200):
+                    logger.log(n, child=number, value=n, silent=True)
+                sys.exit()
+            children.append(child)
+        for n in range(1, 200):
+            logger.log(n, parent=n, silent=True)
+        for child in children:
+            assert os.waitpid(child, 0)[1] == 0
+    """
+    programs.run(code, root)
+    rows = programs.rows(root, "run")
+
+    assert [row["parent"] for row in rows if "parent" in row] == list(range(200))
+    for number in range(3):
+        assert [row["value"] for row in rows if row.get("child") == number] == list(range(200))
+    assert len(rows) == 800
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_children_of_multiprocessing_deliver(root: str, method: str, tmp_path: Path) -> None:
+    """Children of multiprocessing, whose end runs no exit hooks, deliver their last row too."""
+    script = tmp_path / "training.py"
+    script.write_text(
+        "import multiprocessing, sys\n"
+        "from ml_logger import logger\n"
+        "def work(root, number):\n"
+        "    logger.configure(root, prefix=f'run/{number}')\n"
+        "    for n in range(50):\n"
+        "        logger.log(n, value=n, silent=True)\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context(sys.argv[2])\n"
+        "    logger.configure(sys.argv[1], prefix='run/parent')\n"
+        "    logger.log(0, value=0, silent=True)\n"
+        "    children = [context.Process(target=work, args=(sys.argv[1], number)) for number in range(2)]\n"
+        "    for child in children: child.start()\n"
+        "    for child in children: child.join()\n"
+        "    assert [child.exitcode for child in children] == [0, 0]\n"
+    )
+    subprocess.run([sys.executable, script, root, method], check=True, timeout=programs.PATIENCE)
+
+    for number in ("0", "1"):
+        assert [row["value"] for row in programs.rows(root, f"run/{number}")] == list(range(50))
+    assert len(programs.rows(root, "run/parent")) == 1
+
+
+def test_threads_write_whole_rows(logger: ML_Logger) -> None:
+    """Many threads that log at once, each into a row of its own, leave every row whole."""
+
+    def work(number: int) -> None:
+        for n in range(200):
+            logger.log(n, a=number, b=number, cache=f"t{number}", flush=True)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(programs.PATIENCE)
+    rows = logger.load_pkl("metrics.pkl") or []
+
+    assert len(rows) == 1600
+    assert all(row["a"] == row["b"] for row in rows)
+    for number in range(8):
+        assert [row["_step"] for row in rows if row["a"] == number] == list(range(200))
+
+
+@pytest.mark.parametrize(
+    "end", ["pass", "sys.exit(3)", "raise RuntimeError('x')", "os.kill(os.getpid(), signal.SIGINT)"]
+)
+def test_leaving_writes_the_pending_row(root: str, end: str) -> None:
+    """However a program leaves in an orderly way, its last row is written and delivered."""
+    code = f"""
+        import os, signal, sys
+        from ml_logger import logger
+        logger.configure(sys.argv[1], prefix="run")
+        logger.log(0, value=1, silent=True)
+        {end}
+    """
+    programs.run(code, root, check=False)
+
+    assert [row["value"] for row in programs.rows(root, "run")] == [1]
+
+
+def test_a_torn_last_record_is_set_aside(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Resuming after a torn last record keeps its bytes beside the file, says so, and appends after the whole ones."""
+    with ML_Logger(tmp_path, silent=True) as logger:
+        for n in range(5):
+            logger.log(n, value=n)
+    metrics = tmp_path / "metrics.pkl"
+    whole = metrics.read_bytes()
+    metrics.write_bytes(whole[:-7])
+    with ML_Logger(tmp_path, silent=True) as logger:
+        logger.log(9, value=9)
+        found = [row["value"] for row in logger.load_pkl("metrics.pkl") or []]
+
+    assert found == [0, 1, 2, 3, 9]
+    assert whole.startswith(metrics.read_bytes()[: len(whole) // 5 * 4])
+    assert len((tmp_path / "metrics.pkl.torn").read_bytes()) == len(whole) // 5 - 7
+    assert "torn record" in capfd.readouterr().err
+
+
+def test_a_file_that_another_process_appends_to_is_not_cut(tmp_path: Path) -> None:
+    """While a living process has a file open, what it is writing is not taken for a wreck."""
+    with ML_Logger(tmp_path, silent=True) as one, ML_Logger(tmp_path, silent=True) as two:
+        one.log(0, value=0, flush=True)
+        with (tmp_path / "metrics.pkl").open("ab") as file:
+            file.write(b"\x80\x04\x95")  # as if `one` were in the middle of a write
+        two.log(1, value=1, flush=True)
+
+    assert not (tmp_path / "metrics.pkl.torn").exists()
