@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ml_logger.encoders import animations
-from ml_logger.encoders.animations import Frame
 from ml_logger.encoders.pixels import at, from_pil, is_pil, items, one_kind, pixels_of
 from ml_logger.errors import CorruptData, InvalidImage, InvalidSetting, UnsupportedFormat
 
@@ -53,27 +51,39 @@ def encode(
     for an unknown colormap.
     """
     suffix = _known(suffix, tuple(_FORMATS))
-    return _write(pixels_of(image, key, normalize, cmap), suffix, key)
+    return _save(_image(pixels_of(image, key, normalize, cmap), suffix), suffix, key)
 
 
 def animation(frames: Sequence[object] | Array, suffix: str = ".gif", *, fps: float = 20, key: str = "") -> bytes:
     """Write frames as an animation that plays for ever: .gif, .png (APNG) or .webp.
 
-    `frames` is a list of pictures as `encode` takes them, or an array (T, H, W) or (T, H, W, C); all of one size. Every
-    frame stays, also one that equals the frame before. Frames of gray, color and alpha can be mixed. `fps` is 0.02 to
-    1,000, for a GIF at most 100 (and browsers slow down what has more than 50).
+    `frames` is a list of pictures as `encode` takes them, or an array (T, H, W) or (T, H, W, C); all of one size.
+    Frames of gray, color and alpha can be mixed. `fps` is 0.02 to 1,000, for a GIF at most 100 (and browsers slow down
+    what has more than 50). A frame that equals the one before is merged with it and its time added; a WebP whose frames
+    are all equal becomes a picture, without a time. WebP drops the color of what is wholly transparent.
 
-    Raises InvalidImage that names the frame, UnsupportedFormat for another suffix, InvalidSetting for a wrong fps.
+    Raises InvalidImage that names the frame, or for equal frames that a GIF would have to show for more than 655
+    seconds; UnsupportedFormat for another suffix, InvalidSetting for a wrong fps.
     """
     suffix = _known(suffix, _ANIMATED)
     durations = _durations(fps, 100 if suffix == ".gif" else 1000, key)
     pixels = one_kind([pixels_of(frame, f"{key}[{index}]") for index, frame in enumerate(items(frames, key))], key)
-    height, width = pixels[0].shape[:2]
-    alpha = pixels[0].ndim == 3 and pixels[0].shape[2] == 4
-    encoded = [Frame(_save(_image(frame, suffix), suffix, key), durations(index)) for index, frame in enumerate(pixels)]
-    if suffix == ".gif":
-        return animations.gif(encoded, 0 if alpha else None)
-    return animations.png(encoded) if suffix == ".png" else animations.webp(encoded, (width, height), alpha)
+    ticks = 10 if suffix == ".gif" else 1  # in milliseconds
+    alpha = _has_alpha(pixels[0])
+    if suffix == ".webp" and alpha and len(pixels) > 1:
+        pixels = [_whole(frame) for frame in pixels]
+    images = [_image(frame, suffix) for frame in pixels]
+    times = [ticks * durations(index) for index in range(len(images))]
+    extra: dict[str, Any] = {"save_all": True, "append_images": images[1:], "duration": times, "loop": 0}
+    if suffix == ".gif" and alpha:
+        extra |= {"append_images": _behind_clear(images), "disposal": 2}  # 2: clear the frame before the next one
+    elif suffix == ".png":
+        # The first frame covers nothing, so that "over" means the same as "source"; but Pillow does not merge across
+        # the two, and would write a picture without a time if all frames became one.
+        extra["blend"] = [1] + [0] * (len(images) - 1)
+    elif suffix == ".webp":
+        extra |= {"kmin": 0, "kmax": 1}  # whole frames: what is left out of one would make the file transparent
+    return _save(images[0], suffix, key, extra)
 
 
 def grid(
@@ -145,28 +155,38 @@ def _frame(picture: PIL.Image.Image, index: int) -> Array:
 # ------------------------------------------------------------------------------------------------------------ writing
 
 
-def _write(pixels: Pixels, suffix: str, key: str) -> bytes:
-    data = _save(_image(pixels, suffix), suffix, key)
-    if suffix == ".gif":
-        return animations.gif([Frame(data, 0)], 0 if _has_alpha(pixels) else None)
-    return data
-
-
-def _save(image: PIL.Image.Image, suffix: str, key: str) -> bytes:
+def _save(image: PIL.Image.Image, suffix: str, key: str, extra: dict[str, Any] | None = None) -> bytes:
     name, options = _FORMATS[suffix]
     buffer = io.BytesIO()
     try:
-        image.save(buffer, name, **options)
-    except (
-        OSError,
-        ValueError,
-        OverflowError,
-        struct.error,
-    ) as error:  # a width that the format cannot hold, above all
+        image.save(buffer, name, **options, **(extra or {}))
+    except (OSError, ValueError, OverflowError, RuntimeError, struct.error) as error:
+        # a width that the format cannot hold, above all
         raise InvalidImage(
             f"{at(key)}{name} cannot hold a picture of {image.height} x {image.width}: {error}"
         ) from error
     return buffer.getvalue()
+
+
+def _whole(pixels: Pixels) -> Pixels:
+    """Give what is wholly transparent a color, which WebP drops, but not without the pixels.
+
+    It crops transparent black off the edges; if no frame then has alpha left, the file says that it has none.
+    """
+    import numpy as np
+
+    return np.where(pixels[..., 3:] == 0, np.array([1, 1, 1, 0], dtype=np.uint8), pixels)
+
+
+def _behind_clear(images: Sequence[PIL.Image.Image]) -> Iterator[PIL.Image.Image]:
+    """Give the frames of a GIF behind the first, which Pillow has then taken in and which here forgets its clear color.
+
+    Knowing that, Pillow would crop each frame to what differs from that color as if it were visible black, and lose
+    what is black at the edges. A GIF of one frame left in the end needs it again.
+    """
+    clear = images[0].info.pop("transparency")
+    yield from images[1:]
+    images[0].info["transparency"] = clear
 
 
 def _image(pixels: Pixels, suffix: str) -> PIL.Image.Image:
@@ -193,6 +213,7 @@ def _palette_image(pixels: Pixels) -> PIL.Image.Image:
     image = _reduced(Image.fromarray(np.where(visible, pixels[..., :3], 0).astype(np.uint8)), 255)
     shifted = Image.fromarray(np.where(visible[..., 0], np.asarray(image) + 1, 0).astype(np.uint8))
     shifted.putpalette([0, 0, 0, *(image.getpalette() or [])[: 3 * 255]])
+    shifted.info["transparency"] = 0
     return shifted
 
 
