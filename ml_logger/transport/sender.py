@@ -55,9 +55,15 @@ class Sender:
                     continue
                 if self.spool.acknowledged >= self._hurry_to:
                     self._wait(self._linger)
-                self.send_pending(Deadline(None))
+                self._send_whatever_happens()
         finally:
             self.spool.close()
+
+    def _send_whatever_happens(self) -> None:
+        try:
+            self.send_pending(Deadline(None))
+        except Exception as error:  # a thread that dies would keep everything behind it, and nobody would know
+            self._wait(self._failed(f"sending to {self._transport.url} failed: {type(error).__name__}: {error}"))
 
     def _pending(self) -> bool:
         return self.spool.last > self.spool.acknowledged

@@ -172,8 +172,8 @@ class Spool:
             segments = list(self._segments)
         start = max((n for n, segment in enumerate(segments) if segment.first <= wanted), default=0)
         for segment in segments[start:]:
-            if self._reading is None or self._reading[0] != segment:
-                self._open_for_reading(segment)
+            if not self._is_open_for_reading(segment):
+                continue
             found = self._read_frames(wanted, last, limit)
             if found is not None:
                 return found
@@ -192,10 +192,16 @@ class Spool:
             self._read_offset += next((span.start for span in spans if span.seq >= wanted), spans[-1].stop)
         return None
 
-    def _open_for_reading(self, segment: Segment) -> None:
+    def _is_open_for_reading(self, segment: Segment) -> bool:
+        if self._reading is not None and self._reading[0] == segment:
+            return True
         self._close_reading()
-        self._reading = (segment, os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC))
+        try:
+            self._reading = (segment, os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:
+            return False  # somebody has deleted it: the sender goes on behind it, and says what is missing
         self._read_offset = 0
+        return True
 
     def _close_reading(self) -> None:
         if self._reading is not None:
@@ -268,14 +274,18 @@ class Spool:
         self.base = first - 1
         self.acknowledged = first - 1
         self._close_reading()
-        self.save_writer()
+        if self.folder is not None:
+            try:
+                self.save_writer()
+            except OSError as error:
+                notice(f"the spool {self.folder} is not writable: {error.strerror}")
 
     def save_writer(self) -> None:
         """Keep the id and the base where whoever adopts the spool finds them."""
-        if self.folder is not None:
-            staged = self.folder / "writer.new"
-            staged.write_text(json.dumps({"writer": self.writer, "base": self.base}))
-            staged.replace(self.folder / "writer")
+        assert self.folder is not None
+        staged = self.folder / "writer.new"
+        staged.write_text(json.dumps({"writer": self.writer, "base": self.base}))
+        staged.replace(self.folder / "writer")
 
     def reject(self, batch: Batch, seq: int, reason: str) -> None:
         """Keep one frame that the server refused for good, with the reason."""

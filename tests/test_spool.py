@@ -1,0 +1,201 @@
+"""The spool keeps every frame until it is acknowledged, through any end of its process."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml_logger.transport import frames
+from ml_logger.transport.frames import Op
+from ml_logger.transport.spool import Spool
+from ml_logger.transport.spools import Spools
+
+
+@pytest.fixture
+def home() -> Iterator[Spools]:
+    """A place for spools, with small files."""
+    folder = Path(tempfile.mkdtemp())
+    yield Spools(folder, "http://host", segment_size=300, queue_size=1000)
+    shutil.rmtree(folder)
+
+
+def put(spool: Spool, count: int) -> None:
+    """Append frames that hold their own numbers."""
+    for _ in range(count):
+        number = spool.last + 1
+        assert spool.append(Op.APPEND, b"key", b"%d" % number) == number
+
+
+def drain(spool: Spool, limit: int = 200) -> list[int]:
+    """Take every frame out, batch by batch, and return their numbers."""
+    numbers = []
+    while (batch := spool.batch(limit)) is not None:
+        decoded = frames.decode(batch.data)
+        assert [frame.seq for frame in decoded] == list(range(batch.first, batch.last + 1))
+        assert all(frame.payload == b"%d" % frame.seq for frame in decoded)
+        numbers += [frame.seq for frame in decoded]
+        spool.acknowledge(batch, batch.last)
+    return numbers
+
+
+def test_frames_come_out_in_order(home: Spools) -> None:
+    """Frames come out once, in their order, whatever the sizes of files and batches, and nothing is left behind."""
+    spool = home.create()
+    put(spool, 100)
+
+    assert drain(spool) == list(range(1, 101))
+    assert spool.unsent() == (0, 0)
+    put(spool, 10)
+    assert drain(spool, 10**6) == list(range(101, 111))
+    assert len(list(home.folder.rglob("seg-*"))) == 1
+    spool.close()
+    assert home.folders() == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=12), st.integers(1, 400))
+def test_any_order_of_appending_and_sending(steps: list[tuple[int, int]], limit: int) -> None:
+    """However appending and acknowledging take turns, and whatever part of a batch is acknowledged, nothing is lost."""
+    folder = Path(tempfile.mkdtemp())
+    spool = Spools(folder, "http://host", segment_size=200, queue_size=1000).create()
+    received = 0
+    for appended, acknowledged in steps:
+        put(spool, appended)
+        batch = spool.batch(limit)
+        if batch is not None:
+            assert batch.first == received + 1
+            assert frames.decode(batch.data)[-1].seq == batch.last
+            received = min(batch.last, received + acknowledged)
+            spool.acknowledge(batch, received)
+        assert spool.unsent()[0] == spool.last - received
+    assert drain(spool, limit) == list(range(received + 1, spool.last + 1))
+    assert spool.unsent() == (0, 0)
+    spool.close()
+    shutil.rmtree(folder)
+
+
+def test_a_living_spool_is_not_adopted(home: Spools) -> None:
+    """A spool whose owner lives is nobody else's; once let go of, it is adopted by one."""
+    spool = home.create()
+    put(spool, 30)
+    (folder,) = home.folders()
+
+    assert home.adopt(folder) is None
+    spool.close()
+    adopted = home.adopt(folder)
+    assert adopted is not None
+    assert home.adopt(folder) is None
+    assert adopted.writer == spool.writer
+    assert drain(adopted) == list(range(1, 31))
+    adopted.close()
+    assert home.folders() == []
+
+
+def test_adoption_goes_on_where_the_owner_stopped(home: Spools) -> None:
+    """What the owner knew to be acknowledged is not sent again."""
+    spool = home.create()
+    put(spool, 30)
+    batch = spool.batch(10**6)
+    assert batch is not None
+    spool.acknowledge(batch, min(12, batch.last))
+    acknowledged = spool.acknowledged
+    spool.close()
+    adopted = home.adopt(home.folders()[0])
+
+    assert adopted is not None
+    assert acknowledged > 0
+    assert drain(adopted) == list(range(acknowledged + 1, 31))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_spool_cut_at_any_byte_gives_what_is_whole(data: st.DataObject) -> None:
+    """After a power loss that tore the last file, the whole frames are sent, and the torn bytes are kept aside."""
+    folder = Path(tempfile.mkdtemp())
+    home = Spools(folder, "http://host", segment_size=10**6, queue_size=1000)
+    spool = home.create()
+    put(spool, 10)
+    spool.close()
+    (segment,) = folder.rglob("seg-*")
+    whole = segment.read_bytes()
+    cut = data.draw(st.integers(0, len(whole)))
+    segment.write_bytes(whole[:cut])
+    adopted = home.adopt(home.folders()[0])
+
+    assert adopted is not None
+    stops = [span.stop for span in frames.spans(whole)]
+    expected = sum(stop <= cut for stop in stops)
+    assert drain(adopted) == list(range(1, expected + 1))
+    kept = b"".join(path.read_bytes() for path in (home.folder / "quarantine").glob("*"))
+    assert kept == whole[max([stop for stop in stops if stop <= cut], default=0) : cut]
+    shutil.rmtree(folder)
+
+
+def test_damage_in_the_middle_costs_what_is_damaged(home: Spools) -> None:
+    """A damaged file gives the frames before the damage; the files behind it are not touched by it."""
+    spool = home.create()
+    put(spool, 40)
+    spool.close()
+    segments = sorted(home.folder.rglob("seg-*"))
+    assert len(segments) > 3
+    damaged = bytearray(segments[1].read_bytes())
+    damaged[50] ^= 1
+    segments[1].write_bytes(damaged)
+    adopted = home.adopt(home.folders()[0])
+
+    assert adopted is not None
+    first = adopted.batch(10**6)
+    assert first is not None
+    assert first.first == 1
+    adopted.acknowledge(first, first.last)
+    numbers = drain_over_gaps(adopted)
+    missing = set(range(first.last + 1, 41)) - set(numbers)
+    assert missing == set(range(min(missing), max(missing) + 1))
+    assert max(missing) < int(segments[2].name[4:])
+    assert numbers[-1] == 40
+
+
+def drain_over_gaps(spool: Spool) -> list[int]:
+    """Take frames out as the sender does, which starts over behind a gap."""
+    numbers = []
+    while (batch := spool.batch(10**6)) is not None:
+        if batch.first != spool.acknowledged + 1:
+            spool.start_over(batch.first)
+            continue
+        numbers += range(batch.first, batch.last + 1)
+        spool.acknowledge(batch, batch.last)
+    return numbers
+
+
+def test_frames_wait_in_memory_where_the_disk_refuses(home: Spools, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that the disk refuses wait in memory; beyond the limit they are dropped, and counted."""
+    monkeypatch.setattr("ml_logger.transport.spool.ROOM_TIMEOUT", 0.0)
+    spool = home.create()
+    put(spool, 20)
+    shutil.rmtree(spool.folder or "")
+    put_on = 0
+    while spool.append(Op.APPEND, b"key", b"%d" % (spool.last + 1)):
+        put_on += 1
+    assert spool.dropped == 1
+    assert put_on > 5
+    numbers = drain_over_gaps(spool)
+
+    assert numbers[-1] == spool.last
+    assert spool.append(Op.APPEND, b"key", b"again") == numbers[-1] + 1
+
+
+def test_spools_are_private(home: Spools) -> None:
+    """What waits to be sent is readable by its owner alone."""
+    spool = home.create()
+    put(spool, 1)
+
+    assert spool.folder is not None
+    assert spool.folder.stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o077 == 0 for path in spool.folder.glob("seg-*"))
+    spool.close()
