@@ -23,7 +23,7 @@ import pytest
 from PIL import Image
 
 from ml_logger import ML_Logger, green, percent
-from ml_logger.encoders import arrays, images
+from ml_logger.encoders import images
 from ml_logger.errors import KeyNotFound
 from tests import programs
 
@@ -439,7 +439,7 @@ def test_slices_of_records(logger: ML_Logger) -> None:
 
 def test_arrays_come_back(logger: ML_Logger) -> None:
     """`load_np` reads arrays, and refuses what could execute code."""
-    logger._write(logger._key("a.npy"), arrays.encode(np.arange(5)))
+    logger.save_np(np.arange(5), "a")
 
     assert np.array_equal(logger.load_np("a.npy"), np.arange(5))
     assert np.array_equal(logger.load_np(key="a.npy"), np.arange(5))

@@ -25,10 +25,10 @@ time.time = lambda: 1700000000.0
 from datetime import datetime
 from types import SimpleNamespace
 import numpy as np
-from sklearn.datasets import load_sample_image
 from ml_logger import Color, percent
 
 def face(gray=False):
+    from sklearn.datasets import load_sample_image
     picture = load_sample_image("china.jpg")
     return picture.mean(axis=2).astype(np.uint8) if gray else picture
 

@@ -40,6 +40,17 @@ class Files(Metrics):
         key = self._key(path or DATA_FILE)
         return self._write(key, encoded) if overwrite else self._append(key, encoded)
 
+    def save_np(self, array: Any, key: str | os.PathLike[str]) -> Receipt:
+        """Store one array as an `.npy` file, which `load_np` and `numpy.load` read.
+
+        Raises:
+            UnsupportedValue: an array of objects, which only a pickle could hold.
+        """
+        from ml_logger.encoders import arrays
+
+        target = self._key(suffixed(os.fspath(key), ".npy"))
+        return self._write(target, arrays.encode(array, target))
+
     def log_module(
         self, step: Any = None, namespace: str = "modules", fstr: str | None = None, **modules: Any
     ) -> list[Receipt]:

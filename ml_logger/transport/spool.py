@@ -323,7 +323,19 @@ class Spool:
         self._close_reading()
         if self.folder is not None and self._lock_file is not None and self.acknowledged >= self.last:
             shutil.rmtree(self.folder, ignore_errors=True)
+            self._remove_empty_home()
         self.abandon()
+
+    def _remove_empty_home(self) -> None:
+        # A server on a free port is never seen again: its folder must not stay for ever.
+        assert self.folder is not None
+        home = self.folder.parent
+        try:
+            if [path.name for path in home.iterdir()] == ["server"]:
+                (home / "server").unlink()
+                home.rmdir()
+        except OSError:
+            pass  # somebody begins a spool here just now
 
     def abandon(self) -> None:
         """Close every file and touch nothing: for the child of a fork, and for a spool that others will adopt."""

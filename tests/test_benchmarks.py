@@ -1,0 +1,40 @@
+"""The benchmarks run to their end and print their tables; what they measure is for people to judge."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def quick(name: str) -> str:
+    """Run a benchmark with `--quick`; return what it printed."""
+    command = [sys.executable, "-X", "utf8", str(BENCHMARKS / name), "--quick"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_the_hot_path_is_measured_for_each_place_to_log_to() -> None:
+    """The table has a line of six numbers for each case, also for servers that do not answer."""
+    printed = quick("hot_path.py")
+
+    cases = ("pickle + write, before", "folder", "server", "server, frozen", "server, not there")
+    for case in (*cases, "pickle + write, after"):
+        [line] = re.findall(rf"^{re.escape(case)} +│(.*)$", printed, re.MULTILINE)
+        numbers = [float(number) for number in line.replace("│", " ").split()]
+        assert len(numbers) == 6
+        assert all(number > 0 for number in numbers)
+
+
+def test_the_import_is_measured_and_loads_nothing_heavy() -> None:
+    """The table compares with a bare interpreter, and the list of heavy modules is empty."""
+    printed = quick("import_time.py")
+
+    assert re.search(r"^bare interpreter( +[0-9.]+){2}$", printed, re.MULTILINE)
+    assert re.search(r"^import ml_logger( +[0-9.]+){2}$", printed, re.MULTILINE)
+    assert re.search(r"^difference +-?[0-9.]+$", printed, re.MULTILINE)
+    assert "heavy modules loaded: none" in printed
