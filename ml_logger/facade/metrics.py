@@ -90,8 +90,9 @@ class Metrics(Text):
             if row is not None and row.step == step and row.takes(stored):
                 row.add(stored, shown)
             else:
-                if row is not None:
-                    self._write_row(row, file)
+                # Taken out before it is written: a signal handler that logs meanwhile must not write it again.
+                while (done := self._rows.pop((file, cache), None)) is not None:
+                    self._write_row(done, file)
                 self._rows[file, cache] = Row(step, self._clock(), stored, shown)
             self._last_step = step
 
