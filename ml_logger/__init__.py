@@ -1,7 +1,7 @@
 """ML-Logger: log machine-learning training to disk or to a server, with the same calls.
 
-A call that returned is on disk; it arrives exactly once and in order; it comes back at full resolution; and nobody's
-bytes are ever executed.
+What a call has written is on disk when it returns (a row is written when its step is over); it arrives exactly once and
+in order; it comes back at full resolution; and nobody's bytes are ever executed.
 """
 
 from ml_logger.colors import Color, brown, default, gray, green, grey, ms, percent, red, sec, yellow

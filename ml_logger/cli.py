@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from ml_logger import config
 from ml_logger.errors import LoggerError
-from ml_logger.notices import notice, write
+from ml_logger.notices import notice, plural, write
 from ml_logger.stores.base import Deadline
 from ml_logger.transport import spools
 from ml_logger.transport.adoption import Adoption
@@ -28,7 +28,7 @@ def push(args: argparse.Namespace) -> int:
         transport = HttpTransport(url, config.get("ML_LOGGER_ACCESS_TOKEN"), config.get("ML_LOGGER_REQUEST_TIMEOUT"))
 
         def report(records: int, size: int, url: str = url) -> None:
-            _say(f"{url}: {records:,} records ({size:,} bytes) were sent")
+            _say(f"{url}: sent {plural(records, 'record')} ({size:,} bytes)")
 
         adoption = Adoption(home, transport, report)
         if not adoption.run(Deadline(args.timeout)):
@@ -41,14 +41,16 @@ def push(args: argparse.Namespace) -> int:
 
 def status(args: argparse.Namespace) -> int:
     """Show what is unsent, for which server."""
-    folder = config.spool_folder()
-    for url in spools.servers(folder):
+    known = spools.servers(config.spool_folder())
+    for url in known:
         held = [spools.summary(path) for path in _spools(url).folders()]
         for spool in held:
             who = "a running program" if spool.alive else "a program that is gone; send it with: ml-logger push"
             _say(f"{url}: {spool.size:,} bytes in {spool.path}, of {who}")
         if not held:
             _say(f"{url}: nothing unsent")
+    if not known:
+        _say("nothing unsent")
     return 0
 
 

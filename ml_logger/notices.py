@@ -20,3 +20,12 @@ def write(stream: object, text: str) -> None:
         write(stream, text.encode(encoding, "replace").decode(encoding))
     except (AttributeError, OSError, ValueError):
         pass  # no stream (pythonw), a closed one, or a broken pipe: nobody is there to be told
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    >>> plural(1, "record"), plural(1200, "record")
+    ('1 record', '1,200 records')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

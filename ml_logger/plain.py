@@ -231,7 +231,8 @@ def _described(value: Any, name: str) -> str:
 def _a(value: object) -> str:
     kind = type(value)
     where = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-    return f"a {where}{kind.__qualname__}"
+    name = f"{where}{kind.__qualname__}"
+    return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
 
 def _show(value: object) -> str:

@@ -16,6 +16,7 @@ import pytest
 import requests
 
 from ml_logger import ML_Logger
+from ml_logger.errors import Refused
 from ml_logger.testing import Server
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.frames import Op
@@ -291,6 +292,8 @@ def test_a_token_is_asked_for(guarded: Server, capfd: pytest.CaptureFixture[str]
 
     logger = ML_Logger(root=guarded.url, prefix="run", silent=True)
     logger.log(0, value=1, flush=True)
+    with pytest.raises(Refused, match="a token is needed"):
+        logger.load_pkl("metrics.pkl")
     logger.close(timeout=1)
     assert "1 record" in capfd.readouterr().err
     with ML_Logger(root=guarded.url, prefix="run", access_token="secret-token") as reader:

@@ -249,8 +249,7 @@ class Base:
         try:
             self.close()
         except KeyboardInterrupt:
-            unsent = self.health().unsent
-            notice(f"interrupted while sending: {unsent:,} records stay in the spool; send them with: ml-logger push")
+            notice("interrupted while sending; what is unsent stays in the spool, send it with: ml-logger push")
         except Exception as error:  # the process ends: all that is left to do is to say it
             notice(f"the end of the log could not be written: {type(error).__name__}: {error}")
 

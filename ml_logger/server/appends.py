@@ -138,6 +138,11 @@ class Appends:
             length = min(status.st_size, self._in_flight.get(key, status.st_size))
         return descriptor, status, length
 
+    def committed(self, key: str, size: int) -> int:
+        """Return how much of a file's size is committed. For any thread."""
+        with self._view:
+            return min(size, self._in_flight.get(key, size))
+
     def forget(self, key: str) -> None:
         """Close a file, and all below a folder, before it is removed, replaced or moved."""
         for name in [name for name in self._open if name == key or name.startswith(f"{key}/")]:

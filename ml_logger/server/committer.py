@@ -175,7 +175,8 @@ class Committer:
         first, last = request.frames[0].seq, request.frames[-1].seq
         committed = self._catalog.last_seq(request.writer)
         if expected is not None:
-            return Answer(409, {"error": f"frame {expected} is expected, not {first}", "expected": committed + 1})
+            text = f"frame {committed + 1} is expected, not {first}"
+            return Answer(409, {"catalog": self._catalog.id, "error": text, "expected": committed + 1})
         if committed < last:
             return trouble or Answer(503, {"error": "the batch was not committed"})
         refusals = self._catalog.refusals(request.writer, first, last)

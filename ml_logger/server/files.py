@@ -10,7 +10,7 @@ from email.utils import formatdate
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from sanic import Blueprint, HTTPResponse, Request, empty, raw
+from sanic import Blueprint, HTTPResponse, Request, raw
 from sanic.response import ResponseStream
 
 from ml_logger import keys
@@ -50,10 +50,10 @@ async def get_file(request: Request, path: str) -> HTTPResponse | ResponseStream
     try:
         headers = _headers_of(view)
         if request.headers.get("if-none-match") == view.etag:
-            return empty(304, headers=headers)
+            return _without_body(304, headers)
         start, stop, status = _range(request.headers.get("range"), view.length)
         if status == 416:
-            return empty(416, headers={**headers, "Content-Range": f"bytes */{view.length}"})
+            return _without_body(416, {**headers, "Content-Range": f"bytes */{view.length}"})
         if status == 206:
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{view.length}"
         headers["Content-Length"] = str(stop - start)
@@ -85,7 +85,8 @@ async def get_entries(request: Request) -> HTTPResponse:
     """List the files whose key matches a glob: key, size in bytes, time of the last change."""
     service = request.app.ctx.service
     pattern = request.args.get("pattern", "**")
-    return raw(await service.in_thread(_listing, service.folder, pattern), content_type="application/json")
+    listing = await service.in_thread(_listing, service.folder, service.committer.appends, pattern)
+    return raw(listing, content_type="application/json")
 
 
 def _key(path: str) -> str:
@@ -112,6 +113,10 @@ def _headers_of(view: View) -> dict[str, str]:
     return {**_HEADERS, "ETag": view.etag, "Last-Modified": modified, protocol.MTIME: repr(view.mtime)}
 
 
+def _without_body(status: int, headers: dict[str, str]) -> HTTPResponse:
+    return HTTPResponse(status=status, headers=headers, content_type="application/octet-stream")
+
+
 def _range(header: str | None, length: int) -> tuple[int, int, int]:
     """Return start, stop and status (200, 206 or 416) for a Range header; one range only, as RFC 9110 allows."""
     match = _RANGE.fullmatch(header.strip()) if header else None
@@ -127,6 +132,6 @@ def _range(header: str | None, length: int) -> tuple[int, int, int]:
     return (start, stop, 206) if start < stop else (0, 0, 416)
 
 
-def _listing(folder: Folder, pattern: str) -> bytes:
-    found = [list(entry) for entry in folder.entries(pattern)]
+def _listing(folder: Folder, appends: Appends, pattern: str) -> bytes:
+    found = [[key, appends.committed(key, size), mtime] for key, size, mtime in folder.entries(pattern)]
     return json.dumps({"entries": found}, ensure_ascii=False, separators=(",", ":")).encode()

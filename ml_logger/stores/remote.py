@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ml_logger import keys
-from ml_logger.errors import DeliveryTimeout, ServerUnavailable, StorageFailed
+from ml_logger.errors import DeliveryTimeout, Refused, ServerUnavailable, StorageFailed
 from ml_logger.forks import in_child
-from ml_logger.notices import notice
+from ml_logger.notices import notice, plural
 from ml_logger.stores.base import (
     Data,
     Deadline,
@@ -29,6 +29,9 @@ from ml_logger.transport.frames import Op
 from ml_logger.transport.http import HttpTransport
 from ml_logger.transport.sender import Sender
 from ml_logger.transport.spools import Spools
+
+#: How often somebody who waits looks whether waiting has become pointless, in seconds.
+_GLANCE = 0.2
 
 
 class Limits(NamedTuple):
@@ -151,6 +154,7 @@ class RemoteStore(Store):
         """Wait until the server has everything written before.
 
         Raises:
+            Refused: the server wants another token; nothing is lost.
             ServerUnavailable: the last attempts failed, with why; nothing is lost.
             DeliveryTimeout: the server takes longer than `timeout` seconds; nothing is lost.
         """
@@ -159,14 +163,15 @@ class RemoteStore(Store):
             return
         last = sender.spool.last
         sender.hurry()
-        if self._progress.wait(last, Deadline(timeout)):
-            return
-        left = (
-            f"{last - self._progress.settled:,} records are not delivered after {timeout:g} s; they stay in the spool"
-        )
-        if sender.error:
-            raise ServerUnavailable(f"{left}: {sender.error}")
-        raise DeliveryTimeout(left)
+        deadline = Deadline(timeout)
+        while not self._progress.wait(last, Deadline(min(_GLANCE, deadline.left() or _GLANCE))):
+            left = f"{plural(last - self._progress.settled, 'record')} not delivered, kept in the spool"
+            if sender.denied:
+                raise Refused(f"{left}: {sender.error}")
+            if deadline.passed() and sender.error:
+                raise ServerUnavailable(f"{left}: {sender.error}")
+            if deadline.passed():
+                raise DeliveryTimeout(f"{left}: the server takes longer than {timeout:g} s")
 
     def close(self, timeout: float | None = None) -> None:
         """Send what is left for at most `timeout` seconds (the setting's by default), and say what stays unsent.
@@ -216,14 +221,14 @@ class RemoteStore(Store):
             self._say_unsent(sender, unsent, size)
 
     def _say_unsent(self, sender: Sender, unsent: int, size: int) -> None:
-        records = f"{unsent:,} record{'s' * (unsent != 1)} ({_size(size)}) for {self.transport.url}"
+        records = f"{plural(unsent, 'record')} ({_size(size)}) for {self.transport.url}"
         why = f" ({sender.error})" if sender.error else ""
         if sender.spool.folder is None:
-            notice(f"{records} could not be sent{why} and were only in memory: they are lost")
+            notice(f"lost, as there was no spool to keep them: {records}{why}")
             return
         notice(
-            f"{records} are not sent yet{why}. They are safe in {sender.spool.folder}, and go out with the next "
-            "program that logs to this server, or with: ml-logger push"
+            f"not sent yet: {records}{why}. What is unsent is safe in {sender.spool.folder}, and goes out with the "
+            "next program that logs to this server, or with: ml-logger push"
         )
 
     def health(self) -> Health:

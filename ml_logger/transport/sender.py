@@ -33,6 +33,7 @@ class Sender:
         self.spool = spool
         self.idle = False
         self.error: str | None = None
+        self.denied = False
         self.rejected = 0
         self.last_answer = -1.0
         self._transport = transport
@@ -125,9 +126,12 @@ class Sender:
         if reply.status == 200:
             return self._accepted(batch, reply)
         if reply.status == 409 and isinstance(reply.body.get("expected"), int):
-            return self._expected(reply.body["expected"] + self.spool.base, batch)
+            return self._expected(reply.body["expected"] + self.spool.base, str(reply.body.get("catalog")), batch)
         if reply.status == 413 and len(batch.stops) > 1:
             self._limit = max(1, self._limit // 2)
+        if reply.status == 400 and self._go_around_damage(batch):
+            return 0.0
+        self.denied = reply.status in (401, 403)
         reason = reply.body.get("error") or "this is no ml-logger server, or something stands before it"
         return self._failed(f"{self._transport.url} answered {reply.status}: {reason}", reply.retry_after)
 
@@ -138,6 +142,7 @@ class Sender:
         for refusal in reply.body.get("rejected", []):
             self._reject(batch, int(refusal["seq"]) + self.spool.base, str(refusal["error"]))
         self._recovered()
+        self.spool.remember_catalog(str(reply.body.get("catalog")))
         seq = min(committed + self.spool.base, batch.last)
         self.spool.acknowledge(batch, seq)
         self._progress.advance(seq)
@@ -153,19 +158,36 @@ class Sender:
             where = f"; it is kept in {self.spool.folder.parent / 'rejected'}" if self.spool.folder else ""
             notice(f"{self._transport.url} refused a record for good: {reason}{where}")
 
-    def _expected(self, seq: int, batch: Batch) -> float:
-        """Go where the server says it is, or start over when that is no longer here."""
-        if seq > batch.last or seq < self.spool.first_available():
+    def _expected(self, seq: int, catalog: str, batch: Batch) -> float:
+        """Go where the server says it is, or start over where its memory of this writer is another or too old."""
+        forgotten = bool(self.spool.catalog) and catalog != self.spool.catalog
+        if forgotten or seq > batch.last or seq < self.spool.first_available():
+            # What another memory has acknowledged may well be in the files: sent again it would be there twice.
             self._start_over(batch.first)
         else:
             self.spool.rewind(seq)
         return FIRST_DELAY if seq == batch.first else 0.0
 
+    def _go_around_damage(self, batch: Batch) -> bool:
+        """Find a frame that our own disk has damaged: send those before it, then leave it out."""
+        start = 0
+        for number, stop in enumerate(batch.stops):
+            if not frames.is_whole(batch.data, frames.Span(start, stop, batch.first + number)):
+                break
+            start = stop
+        else:
+            return False  # it was damaged on the way: sent again it arrives
+        if start:
+            self._limit = start
+        else:
+            self._start_over(batch.first + 1)
+        return True
+
     def _start_over(self, first: int) -> None:
         forgotten = first - 1 - self.spool.base
         notice(
-            f"{self._transport.url} does not have {forgotten:,} records that went before record {first} of this run: "
-            "its data folder was replaced or restored, or the spool was damaged; going on with what is here"
+            f"{self._transport.url} may miss {forgotten:,} records that went before record {first:,} of this run: its "
+            "data folder or catalog was replaced, or the spool was damaged; going on with what was never acknowledged"
         )
         self.spool.start_over(first)
         self._progress.advance(first - 1)
@@ -193,3 +215,4 @@ class Sender:
         if self._announced:
             notice(f"{self._transport.url} is back: records are being sent again")
         self.error, self._failing_since, self._announced, self._failures = None, None, False, 0
+        self.denied, self._limit = False, protocol.BATCH_SIZE

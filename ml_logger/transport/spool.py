@@ -5,9 +5,11 @@ A spool is a folder `<spools>/<server>/<writer>/`::
     seg-00000000000000000001   frames 1, 2, 3..., one `write` each; the name is the number of the first
     seg-00000000000000004096   the next ones
     ack                        number of the last acknowledged frame
-    writer                     id under which the frames are sent, and the number that goes before its frame 1
+    writer                     id under which the frames are sent, the number that goes before its frame 1, and the id
+                               of the catalog that acknowledged the last ones
     lock                       held (flock) by the living owner; a folder whose lock is free may be adopted
-    rejected/                  frames that the server refused for good, each with the reason beside it
+
+Beside it, in `rejected/`, are frames that the server refused for good, each with the reason.
 
 Where the disk refuses, frames wait in a bounded queue in memory instead.
 """
@@ -62,6 +64,7 @@ class Spool:
         self.folder = folder
         self.writer = secrets.token_hex(16)
         self.base = 0  # frame `n` goes to the server as number `n - base` of `writer`
+        self.catalog = ""  # the server's memory that has acknowledged what went before
         self.last = 0
         self.acknowledged = 0
         self.dropped = 0
@@ -252,7 +255,7 @@ class Spool:
         # Only a hint that saves work: a server drops what it has had before.
         if self.folder is not None:
             try:
-                (self.folder / "ack").write_text(str(self.acknowledged))
+                write_private(self.folder / "ack", b"%d" % self.acknowledged)
             except OSError:
                 pass
 
@@ -274,6 +277,9 @@ class Spool:
         self.base = first - 1
         self.acknowledged = first - 1
         self._close_reading()
+        self._save_writer_if_possible()
+
+    def _save_writer_if_possible(self) -> None:
         if self.folder is not None:
             try:
                 self.save_writer()
@@ -284,8 +290,14 @@ class Spool:
         """Keep the id and the base where whoever adopts the spool finds them."""
         assert self.folder is not None
         staged = self.folder / "writer.new"
-        staged.write_text(json.dumps({"writer": self.writer, "base": self.base}))
+        write_private(staged, json.dumps({"writer": self.writer, "base": self.base, "catalog": self.catalog}).encode())
         staged.replace(self.folder / "writer")
+
+    def remember_catalog(self, catalog: str) -> None:
+        """Note which memory of the server has acknowledged what went before."""
+        if catalog != self.catalog:
+            self.catalog = catalog
+            self._save_writer_if_possible()
 
     def reject(self, batch: Batch, seq: int, reason: str) -> None:
         """Keep one frame that the server refused for good, with the reason."""
@@ -297,8 +309,8 @@ class Spool:
             # Beside the spools, where it stays when this one is done with.
             rejected = self.folder.parent / "rejected"
             rejected.mkdir(mode=0o700, exist_ok=True)
-            (rejected / f"{self.writer}-{seq}.frame").write_bytes(frame)
-            (rejected / f"{self.writer}-{seq}.txt").write_text(f"{reason}\n")
+            write_private(rejected / f"{self.writer}-{seq}.frame", frame)
+            write_private(rejected / f"{self.writer}-{seq}.txt", f"{reason}\n".encode())
         except OSError as error:
             notice(f"a refused record could not be kept: {error.strerror}")
 
@@ -356,6 +368,15 @@ class Spool:
             return False
         self._lock_file = file
         return True
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(file, data)
+    finally:
+        os.close(file)
 
 
 def _readable(data: bytes) -> Iterator[frames.Span]:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ml_logger.errors import CorruptData
 from ml_logger.notices import notice
 from ml_logger.transport import frames
-from ml_logger.transport.spool import Spool
+from ml_logger.transport.spool import Spool, write_private
 
 
 class Spools:
@@ -27,6 +27,7 @@ class Spools:
 
     def __init__(self, root: Path, url: str, *, segment_size: int, queue_size: int) -> None:
         self.url = url
+        self._root = root
         self.folder = root / hashlib.sha256(url.encode()).hexdigest()[:16]
         self._segment_size = segment_size
         self._queue_size = queue_size
@@ -39,8 +40,10 @@ class Spools:
         spool = self._spool(None)
         folder = self.folder / spool.writer
         try:
-            folder.mkdir(mode=0o700, parents=True)
-            (self.folder / "server").write_text(f"{self.url}\n")
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700)
+            write_private(self.folder / "server", f"{self.url}\n".encode())
             spool.folder = folder
             spool.take_lock()
             spool.save_writer()
@@ -113,7 +116,7 @@ def servers(root: Path) -> list[str]:
 
 def _load(spool: Spool, folder: Path) -> None:
     known = json.loads((folder / "writer").read_text())
-    spool.writer, spool.base = str(known["writer"]), int(known["base"])
+    spool.writer, spool.base, spool.catalog = str(known["writer"]), int(known["base"]), str(known.get("catalog", ""))
     try:
         spool.acknowledged = max(spool.base, int((folder / "ack").read_text()))
     except (OSError, ValueError):
@@ -138,7 +141,7 @@ def _verify(path: Path, acknowledged: int) -> tuple[int, int]:
     if stop < len(data):
         quarantine = path.parent.parent / "quarantine"
         quarantine.mkdir(mode=0o700, exist_ok=True)
-        (quarantine / f"{path.parent.name}-{path.name}-{stop}").write_bytes(data[stop:])
+        write_private(quarantine / f"{path.parent.name}-{path.name}-{stop}", data[stop:])
         notice(f"{len(data) - stop:,} bytes at the end of {path} are no whole record: they were moved to {quarantine}")
         os.truncate(path, stop)
     return last, unsent
