@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ml_logger.encoders import arrays, pandas_data, records
+from ml_logger.encoders import arrays, pandas_data, record_reader
 from ml_logger.stores.base import Store
 
 Trust = bool | Sequence[str]
@@ -24,9 +24,9 @@ def read_records(
     first, last = start or 0, stop
     if first < 0 or (last is not None and last < 0):
         # From the end means that all of it must be seen first; records are counted without decoding them.
-        found = list(records.decode(chunks, trust=trust, name=key))
+        found = list(record_reader.decode(chunks, trust=trust, name=key))
         return map(pandas_data.revive, found[start:stop])
-    return map(pandas_data.revive, records.decode(chunks, trust=trust, name=key, start=first, stop=last))
+    return map(pandas_data.revive, record_reader.decode(chunks, trust=trust, name=key, start=first, stop=last))
 
 
 def read_array(store: Store, key: str) -> Any:

@@ -72,7 +72,11 @@ BAD_CALLS: dict[str, tuple[Call, type[Exception], str]] = {
         "'Args.lock'",
     ),
     "file that is not there": (lambda log: log.log_file("/no/such/file.py"), errors.KeyNotFound, "/no/such/file.py"),
-    "file that is a folder": (lambda log: log.log_file("/"), (errors.UnsupportedValue, errors.InvalidKey), "empty|folder|directory"),
+    "file that is a folder": (
+        lambda log: log.log_file("/"),
+        (errors.UnsupportedValue, errors.InvalidKey),
+        "empty|folder|directory",
+    ),
     "figure format": (lambda log: log.savefig("a.docx", _figure()), errors.UnsupportedFormat, "docx.*png"),
     "histogram of text": (lambda log: log.log_histogram(1, names=["a", "b"]), Exception, "names"),
     "array of objects": (lambda log: log.load_np("not-there.npy"), errors.KeyNotFound, "not-there.npy"),

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from ml_logger import ML_Logger
-from ml_logger.encoders import records
+from ml_logger.encoders import record_reader
 from ml_logger.testing import Server
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "train_digits.py"
@@ -149,7 +149,7 @@ def files(folder: Path) -> set[str]:
 
 def timeless(path: Path) -> list[dict[str, Any]]:
     """Return the records of a file without what differs between two runs: the times, and where they logged."""
-    found = list(records.decode([path.read_bytes()]))
+    found = list(record_reader.decode([path.read_bytes()]))
     for record in found:
         record.pop("_timestamp", None)
         record.get("Args", {}).pop("root", None)

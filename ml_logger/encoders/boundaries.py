@@ -95,6 +95,12 @@ def claimed_end(window: Window, pos: int) -> int | None:
     return None
 
 
+def may_join(window: Window, start: int, end: int) -> bool:
+    """Tell if another record seems to begin between two positions: the first may be torn, and run into the second."""
+    find = window.data.find
+    return find(_FRAMED[0], start, end) >= 0 or find(_FRAMED[1], start, end) >= 0
+
+
 def end_of_record(window: Window, pos: int, searching: bool = False) -> int | None:
     """Find the end of the record at `pos` by its frames, or by its opcodes where it has none; None if it is not whole.
 
@@ -108,15 +114,17 @@ def end_of_record(window: Window, pos: int, searching: bool = False) -> int | No
     while window.need(at + 1):
         op = window.data[at]
         after = _after(window, at, limit)
-        if after is None:
+        if after is None or op == _PROTO:
             return None
         loose = 0 if op == _FRAME or op in _LARGE else loose + after - at
         if strict and loose > _LOOSE:
             return None
         if op == _STOP:
             return after
-        if op == _FRAME and window.data[after - 1] == _STOP and _is_last_frame(window, at, after):
-            return after
+        if op == _FRAME:
+            ends = _ends_in_frame(window, at + _HEAD - 2, after)
+            if ends is None or ends:
+                return ends
         at = after
     return None
 
@@ -138,16 +146,20 @@ def next_record(window: Window, pos: int) -> int | None:
         pos += 1
 
 
-def _is_last_frame(window: Window, start: int, end: int) -> bool:
-    """Tell if a frame whose last byte may be a STOP ends the record: by what follows, else by its opcodes."""
-    if window.closes(end):
-        return True
-    at: int | None = start + _HEAD - 2
+def _ends_in_frame(window: Window, start: int, end: int) -> int | None:
+    """Return the end of the frame if the record ends there, 0 if it goes on, None if it runs into another record."""
+    window.need(end + 1)
+    stop = window.data[end - 1] == _STOP
+    joined = may_join(window, start, end + 1)
+    if not joined and (not stop or window.closes(end)):
+        return end if stop else 0
+    at: int | None = start  # only the opcodes can tell
     while at is not None and at < end:
-        if window.data[at] == _STOP:
-            return at == end - 1
+        op = window.data[at]
+        if op in (_STOP, _PROTO):
+            return end if op == _STOP and at == end - 1 else None
         at = _after(window, at, None)
-    return False
+    return 0 if at == end else None
 
 
 def _after(window: Window, at: int, limit: int | None) -> int | None:

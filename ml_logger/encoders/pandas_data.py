@@ -111,23 +111,32 @@ def _column(pd: Any, array: Any, where: str) -> dict[str, Any]:
         mask = _array(array.isna())
         values = array.to_numpy(dtype=dtype.numpy_dtype, na_value=dtype.numpy_dtype.type(0))
         return {"kind": "masked", "values": _array(values), "mask": mask}
-    kind = getattr(dtype, "kind", "") if type(dtype).__module__.partition(".")[0] == "numpy" else ""
+    kind = _numpy_kind(pd, array)
     if kind == "O":
         return {"kind": "object", "cells": [_cell(pd, cell, where) for cell in array]}
-    if kind and kind in "biufcMm":
+    if kind in tuple("biufcMm"):
         return {"kind": "numpy", "values": _array(array)}
     raise _unsupported(where, dtype)
 
 
+def _numpy_kind(pd: Any, array: Any) -> str | None:
+    """Return the kind of numpy's dtype, which pandas may wrap in one of its own; None for another dtype."""
+    import numpy as np
+
+    wrapper = getattr(pd.arrays, "NumpyExtensionArray", None) or pd.arrays.PandasArray  # before pandas 2.1
+    dtype = array.dtype.numpy_dtype if isinstance(array, wrapper) else array.dtype
+    return dtype.kind if isinstance(dtype, np.dtype) else None
+
+
 def _cell(pd: Any, cell: Any, where: str) -> Any:
-    kind = type(cell)
-    if kind in _SIMPLE:
+    if type(cell) in _SIMPLE:
         return cell
     try:
         cell = _replace(cell, lambda part: _neutral_part(pd, part), {})
     except UnsupportedValue as error:
         raise UnsupportedValue(f"{where} of dtype object: {error}") from error
-    if type(cell).__module__ not in _CELL_MODULES:
+    kind = type(cell)
+    if kind.__module__ not in _CELL_MODULES or kind is object or callable(cell):
         raise _unsupported(where, f"object, holding a {kind.__module__}.{kind.__qualname__}")
     return cell
 

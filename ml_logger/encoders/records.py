@@ -1,26 +1,14 @@
-"""Pickles one after another: encode a record, decode a stream of them, find where the last whole one ends.
-
-A file of records is read by a plain `pickle.load` loop. Here a torn or damaged part, as a full disk or a power loss
-leaves behind, costs only itself: the whole records before it and after it are found.
-"""
+"""Pickles one after another: a file of them is read by a plain `pickle.load` loop, and by `record_reader`."""
 
 from __future__ import annotations
 
 import pickle
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Iterable
+from typing import Any
 
-from ml_logger.encoders import unpickle
-from ml_logger.encoders.boundaries import Window, claimed_end, end_of_record, next_record
-from ml_logger.errors import CorruptData, UnsupportedValue
+from ml_logger.errors import UnsupportedValue
 
 PROTOCOL = 4  # fixed, so that files are the same on every Python
-_CHUNK = 1 << 20
-
-
-class DamagedRecords(UserWarning):
-    """Bytes in a file of records that are no whole record, and were passed over."""
 
 
 def encode(record: object) -> bytes:
@@ -33,52 +21,6 @@ def encode(record: object) -> bytes:
             f"the value{f' at {path}' if path else ''} is of type {_type_name(part)}, which cannot be pickled "
             f"({error}): pass plain data (numbers, text, bytes, None, lists, dicts, numpy arrays), or leave it out"
         ) from error
-
-
-def decode(
-    chunks: Iterable[bytes],
-    *,
-    trust: bool | Sequence[str] = False,
-    name: str = "",
-    start: int = 0,
-    stop: int | None = None,
-) -> Iterator[Any]:
-    """Return an iterator over the records `start` to `stop` of a stream of bytes, split anywhere.
-
-    Holds about one record and one chunk in memory; a damaged length can claim more, up to what is left of the stream.
-    Warns DamagedRecords about bytes that are no whole record and goes on after them; they are not counted. Raises
-    UntrustedData for a class that `trust` does not admit (see `unpickle.loads`).
-
-    Two limits: if a pickle is made by hand so that a frame seems to end it, only decoding tells the end, and `start`
-    may count it twice; and a torn record that holds whole records as bytes cannot be told from one that whole records
-    follow, so these are then found in it.
-    """
-    if start < 0 or (stop is not None and stop < 0):
-        raise ValueError(f"start and stop count records from the first, so they cannot be negative: {start}, {stop}")
-    return _decode(Window(chunks), trust, name, start, stop)
-
-
-def whole_length(file: BinaryIO) -> int:
-    """Return the offset just after the last whole record of a file, read from its beginning; the rest may be cut off.
-
-    Goes by the lengths that the records state, without decoding: a record with wrong bytes inside counts as whole.
-    """
-    file.seek(0)
-    window = Window(iter(lambda: file.read(_CHUNK), b""))
-    pos = last = 0
-    while True:
-        pos = window.trim(pos)
-        end, passed = window.jump(pos)
-        if not passed and not window.need(pos + 1):
-            return last
-        whole = end if passed else end_of_record(window, pos)
-        if whole is not None:
-            pos, last = whole, window.base + whole
-            continue
-        found = next_record(window, pos + 1)
-        if found is None:
-            return last
-        pos = found
 
 
 def _offender(value: Any, path: str) -> tuple[str, Any]:
@@ -101,60 +43,3 @@ def _offender(value: Any, path: str) -> tuple[str, Any]:
 def _type_name(value: Any) -> str:
     kind = type(value)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _decode(window: Window, trust: unpickle.Trust, name: str, start: int, stop: int | None) -> Iterator[Any]:
-    pos = count = 0
-    while stop is None or count < stop:
-        pos = window.trim(pos)
-        if count < start:
-            pos, passed = window.jump(pos, start - count)
-            if passed:
-                count += passed
-                continue
-        if not window.need(pos + 1):
-            return
-        end, record = (end_of_record(window, pos), None) if count < start else _load(window, pos, trust)
-        if end is None:
-            pos = _pass_over(window, pos, name)
-            continue
-        pos = end
-        count += 1
-        if count > start:
-            yield record
-
-
-def _load(window: Window, pos: int, trust: unpickle.Trust) -> tuple[int | None, Any]:
-    """Decode the record at `pos`, and where it ends: the unpickler tells, the frames confirm. None: no record."""
-    claimed = claimed_end(window, pos)
-    whole = None
-    if claimed is not None:
-        whole = claimed if window.closes(claimed) else end_of_record(window, pos)
-        if whole is None:
-            return None, None
-    while True:
-        window.file.seek(pos)
-        try:
-            record = unpickle.load(window.file, trust)
-        except CorruptData:
-            # An unpickler that ran out of data has read to the end of what is there: only then can more data help.
-            if window.file.tell() < len(window.data) or not window.grow():
-                return None, None
-            continue
-        end = window.file.tell()
-        # A record torn inside a text can decode together with the one behind it, but then it ends elsewhere.
-        return (end if whole == claimed or end == whole else None), record
-
-
-def _pass_over(window: Window, pos: int, name: str) -> int:
-    """Find the next whole record after a damaged place, and warn about the bytes in between."""
-    found = next_record(window, pos + 1)
-    end = len(window.data) if found is None else found
-    where = "at the end of" if found is None else "inside"
-    warnings.warn(
-        f"{end - pos} bytes {where} {name or 'the records'}, from byte {window.base + pos} on, are no whole record: "
-        "they were passed over",
-        DamagedRecords,
-        stacklevel=3,
-    )
-    return end

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from ml_logger import config, keys
-from ml_logger.encoders import records
 from ml_logger.errors import StorageFailed
 from ml_logger.facade import place
 from ml_logger.facade.place import Place
@@ -25,7 +24,14 @@ from ml_logger.stores.base import SETTLED, Data, Health, Receipt, Store
 
 Self = TypeVar("Self", bound="Base")
 
-_BOUNDARIES = {".pkl": records.whole_length}
+
+def _whole_length(file: BinaryIO) -> int:
+    from ml_logger.encoders import record_reader  # not before a file is resumed: most runs begin with none
+
+    return record_reader.whole_length(file)
+
+
+_BOUNDARIES = {".pkl": _whole_length}
 
 
 class Base:
@@ -52,6 +58,7 @@ class Base:
         self._has_stored = False
         self._failures = 0
         self._failure: str | None = None
+        self._leaves_properly = False
         self._exit_pid = 0
         in_child(self._after_fork)
         if args or kw:
@@ -141,7 +148,7 @@ class Base:
                 if self._opened is None:
                     token = self._token or config.get("ML_LOGGER_ACCESS_TOKEN")
                     self._opened = open_store(self._where().root, token, _BOUNDARIES)
-                    if self._exit_pid != os.getpid():
+                    if not self._leaves_properly:
                         self._leave_properly()
         return self._opened
 
@@ -169,7 +176,7 @@ class Base:
 
     def _stored(self, receipt: Receipt) -> Receipt:
         self._has_stored = True
-        if self._exit_pid != os.getpid():
+        if not self._leaves_properly:
             self._leave_properly()
         if self._waits:
             receipt.result(config.get("ML_LOGGER_READ_TIMEOUT"))
@@ -233,7 +240,7 @@ class Base:
 
     def _leave_properly(self) -> None:
         """See to it that this process delivers what it logged when it ends; a child of a fork begins anew."""
-        self._exit_pid = os.getpid()
+        self._leaves_properly, self._exit_pid = True, os.getpid()
         process = sys.modules.get("multiprocessing.process")
         if process is not None and process.parent_process() is not None:
             # Children of multiprocessing end without running atexit.
@@ -258,3 +265,4 @@ class Base:
         self._lock = threading.RLock()
         self._rows = {}
         self._retired = []
+        self._leaves_properly = False
