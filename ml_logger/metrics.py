@@ -31,7 +31,7 @@ class Row:
     ) -> None:
         self.step = step
         self.record: dict[str, Any] = {STEP: step, TIMESTAMP: timestamp, **values}
-        self.shown: dict[str, Any] = dict(shown) if shown else {}
+        self.shown = dict(shown) if shown else None
 
     def takes(self, values: Mapping[str, Any]) -> bool:
         """Tell whether values fit into this row: a name that is there already would be overwritten, and lost."""
@@ -41,7 +41,7 @@ class Row:
         """Take more values in, as at the beginning."""
         self.record.update(values)
         if shown:
-            self.shown.update(shown)
+            self.shown = {**(self.shown or {}), **shown}
 
 
 def check_names(values: Mapping[str, Any]) -> None:

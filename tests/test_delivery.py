@@ -178,6 +178,7 @@ def test_numbers_survive_a_restart_of_the_server(server: Server) -> None:
     again = transport.post_batch("ab" * 16, batch)
     longer = transport.post_batch("ab" * 16, batch + frames.encode(4, frames.Op.APPEND, b"run/a", b"4,"))
     gap = transport.post_batch("ab" * 16, frames.encode(9, frames.Op.APPEND, b"run/a", b"9,"))
+    transport.close()
 
     assert (first.status, first.body["committed"]) == (200, 3)
     assert (again.status, again.body["committed"]) == (200, 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,7 +81,7 @@ class Metrics(Text):
             step = plain.number(step)
         shown = None if silent or self._silent else rows.shown(values)
         with self._lock:
-            if self._exit_pid != os.getpid():
+            if not self._leaves_properly:
                 self._leave_properly()
             row = self._rows.get((file, cache))
             if step is UNSET:
@@ -96,18 +95,13 @@ class Metrics(Text):
                 self._rows[file, cache] = Row(step, self._clock(), stored, shown)
             self._last_step = step
 
-    def _write_row(self, row: Row, file: str) -> Receipt:
-        receipt = self._append(self._row_key(file), records.encode(row.record))
+    def _write_row(self, row: Row, file: str) -> None:
+        key = self._row_keys.get(file)
+        if key is None:  # joined once for each file: this is on the path of every row
+            key = self._row_keys[file] = self._key(file)
+        self._append(key, records.encode(row.record))
         if row.shown:
             self._echo(tables.metrics_table(row.shown, colored=self._colored))
-        return receipt
-
-    def _row_key(self, file: str) -> str:
-        # Joined once for each file: this is on the path of every row.
-        known = self._row_keys.get(file)
-        if known is None:
-            known = self._row_keys[file] = self._key(file)
-        return known
 
     def log_metrics(self, metrics: Mapping[str, Any] | None = None, **kw: Any) -> None:
         """Log a mapping of values; the rest is as in `log`."""

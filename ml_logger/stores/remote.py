@@ -192,6 +192,7 @@ class RemoteStore(Store):
             self._adoption.stop()
             if sender is not None:
                 self._leave(sender)
+            self.transport.close()
 
     def _drain(self, sender: Sender, deadline: Deadline) -> None:
         if self._thread is None:

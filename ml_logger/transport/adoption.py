@@ -62,6 +62,7 @@ class Adoption:
             finally:
                 self._sender = None
                 spool.close()
+                self._transport.close()
             if not done:
                 return False
             if self._report is not None:

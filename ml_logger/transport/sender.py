@@ -10,11 +10,15 @@ from ml_logger.errors import Refused, ServerUnavailable
 from ml_logger.notices import notice
 from ml_logger.stores.base import Deadline, Progress
 from ml_logger.transport import frames, protocol
+from ml_logger.transport.batches import Batch
 from ml_logger.transport.http import HttpTransport, Reply
-from ml_logger.transport.spool import Batch, Spool
+from ml_logger.transport.spool import Spool
 
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 10.0
+#: After a batch of so many frames the stream is busy, and the linger is so many times as long: each request takes the
+#: interpreter from the training for a moment, and larger batches mean fewer of them.
+BUSY, BUSY_LINGER = 25, 4
 #: An outage is announced when it has lasted this long, in seconds: a restarting server is no news.
 PATIENCE = 1.0
 
@@ -46,6 +50,7 @@ class Sender:
         self._announced = False
         self._failures = 0
         self._limit = protocol.BATCH_SIZE
+        self._last_count = 0
 
     def run(self) -> None:
         """Send until `stop` is called, then close the spool: the body of the sender's thread."""
@@ -55,10 +60,11 @@ class Sender:
                     self._wait_for_work()
                     continue
                 if self.spool.acknowledged >= self._hurry_to:
-                    self._wait(self._linger)
+                    self._wait(self._linger * (BUSY_LINGER if self._last_count >= BUSY else 1))
                 self._send_whatever_happens()
         finally:
             self.spool.close()
+            self._transport.close()
 
     def _send_whatever_happens(self) -> None:
         try:
@@ -145,6 +151,7 @@ class Sender:
         self.spool.remember_catalog(str(reply.body.get("catalog")))
         seq = min(committed + self.spool.base, batch.last)
         self.spool.acknowledge(batch, seq)
+        self._last_count = len(batch.stops)
         self._progress.advance(seq)
         return 0.0 if seq >= batch.first else FIRST_DELAY
 

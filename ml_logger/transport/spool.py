@@ -16,6 +16,7 @@ Where the disk refuses, frames wait in a bounded queue in memory instead.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -23,25 +24,18 @@ import secrets
 import shutil
 import threading
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
-from ml_logger.errors import CorruptData
 from ml_logger.notices import notice
-from ml_logger.transport import frames
+from ml_logger.transport import batches, frames
+from ml_logger.transport.batches import Batch
 
 #: How long a call waits for room in the memory queue before its record is dropped, in seconds.
 ROOM_TIMEOUT = 1.0
-
-
-class Batch(NamedTuple):
-    """Consecutive frames: the numbers of the first and the last, where each ends in `data`."""
-
-    first: int
-    last: int
-    data: bytes
-    stops: list[int]
+#: Seconds between two notes of what is acknowledged.
+REMEMBER_EVERY = 1.0
 
 
 class Segment(NamedTuple):
@@ -80,6 +74,7 @@ class Spool:
         self._queue: deque[tuple[int, bytes]] = deque()
         self._queued_bytes = 0
         self._lock_file: int | None = None
+        self._remember_next = 0.0
         self._lock = threading.RLock()
         self._room = threading.Condition(self._lock)
         self._busy = 0
@@ -111,29 +106,29 @@ class Spool:
             return 0
         seq = self.last + 1
         frame = frames.encode(seq, op, key, payload, flags)
-        if self._queue or not self._store(seq, frame):
+        size = len(frame)
+        if self._queue or not self._write(seq, frame, size):
             self._queue.append((seq, frame))
-            self._queued_bytes += len(frame)
-        self.appended_bytes += len(frame)
+            self._queued_bytes += size
+        self.appended_bytes += size
         self.last = seq  # last of all: the sender reads up to this number
         return seq
 
-    def _store(self, seq: int, frame: bytes) -> bool:
-        if self.folder is None:
-            return False
+    def _write(self, seq: int, frame: bytes, size: int) -> bool:
         try:
             if self._file is None or self._size >= self._segment_size:
+                if self.folder is None:
+                    return False
                 self._begin_segment(seq)
-            assert self._file is not None
-            written = os.write(self._file, frame)
-            if written != len(frame):
-                os.ftruncate(self._file, self._size)
-                raise OSError(28, "No space left on device")
+            written = os.write(self._file, frame)  # type: ignore[arg-type]
+            if written != size:
+                os.ftruncate(self._file, self._size)  # type: ignore[arg-type]
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             notice(f"the spool {self.folder} takes no more ({error.strerror}): records now wait in memory")
             self._close_segment()
             return False
-        self._size += written
+        self._size += size
         return True
 
     def _begin_segment(self, first: int) -> None:
@@ -186,12 +181,12 @@ class Spool:
         assert self._reading is not None
         file, size = self._reading[1], limit
         while data := os.pread(file, size, self._read_offset):
-            spans = [span for span in _readable(data) if span.seq <= last]
+            spans = [span for span in batches.readable(data) if span.seq <= last]
             if not spans and size == limit:
                 size += frames.MAX_FRAME  # one frame larger than the limit
                 continue
             if not spans or spans[0].seq >= wanted:
-                return _cut(data, spans) if spans else None
+                return batches.cut(data, spans) if spans else None
             self._read_offset += next((span.start for span in spans if span.seq >= wanted), spans[-1].stop)
         return None
 
@@ -252,12 +247,14 @@ class Spool:
             segment.path.unlink(missing_ok=True)
 
     def _remember_acknowledged(self) -> None:
-        # Only a hint that saves work: a server drops what it has had before.
-        if self.folder is not None:
-            try:
-                write_private(self.folder / "ack", b"%d" % self.acknowledged)
-            except OSError:
-                pass
+        # Only a hint that saves work after a crash: a server drops what it has had before.
+        if self.folder is None or monotonic() < self._remember_next:
+            return
+        self._remember_next = monotonic() + REMEMBER_EVERY
+        try:
+            write_private(self.folder / "ack", b"%d" % self.acknowledged)
+        except OSError:
+            pass
 
     def first_available(self) -> int:
         """Return the number of the oldest frame still here; `last + 1` when there is none."""
@@ -331,6 +328,8 @@ class Spool:
 
     def close(self) -> None:
         """Let go of the spool; the folder goes too when everything in it was acknowledged."""
+        self._remember_next = 0.0
+        self._remember_acknowledged()
         self._close_segment()
         self._close_reading()
         if self.folder is not None and self._lock_file is not None and self.acknowledged >= self.last:
@@ -377,16 +376,3 @@ def write_private(path: Path, data: bytes) -> None:
         os.write(file, data)
     finally:
         os.close(file)
-
-
-def _readable(data: bytes) -> Iterator[frames.Span]:
-    try:
-        yield from frames.spans(data)
-    except CorruptData:
-        return  # damaged on disk: the sender goes on with the next file, and says what is missing
-
-
-def _cut(data: bytes, spans: list[frames.Span]) -> Batch:
-    first = spans[0].seq
-    stops = [span.stop for n, span in enumerate(spans) if span.seq == first + n]
-    return Batch(first, first + len(stops) - 1, data[: stops[-1]], stops)
