@@ -83,7 +83,8 @@ def encode(array: object, key: str = "") -> bytes:
         )
     buffer = io.BytesIO()
     version = None if str(array.dtype).isascii() else (3, 0)  # numpy warns where it has to choose 3.0 by itself
-    np.lib.format.write_array(buffer, array, version=version, allow_pickle=False)
+    npy: Any = np.lib.format  # some releases of numpy leave its functions untyped
+    npy.write_array(buffer, array, version=version, allow_pickle=False)
     return buffer.getvalue()
 
 
@@ -96,8 +97,9 @@ def decode(data: bytes, key: str = "") -> Array:
     import numpy as np
 
     stream = io.BytesIO(data)
+    npy: Any = np.lib.format
     try:
-        array: Array = np.lib.format.read_array(stream, allow_pickle=False)
+        array: Array = npy.read_array(stream, allow_pickle=False)
     except Exception as error:  # a hostile header fails in a dozen ways
         if str(error).startswith("Object arrays"):
             raise UnsupportedValue(f"{_at(key)}holds Python objects, which are never unpickled") from error
