@@ -14,6 +14,7 @@ from ml_logger.transport import spools
 from ml_logger.transport.adoption import Adoption
 from ml_logger.transport.http import HttpTransport, check_url
 from ml_logger.transport.spools import Spools
+from ml_logger.version import __version__
 
 
 def push(args: argparse.Namespace) -> int:
@@ -60,6 +61,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"push": push, "statu
 def parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     build = argparse.ArgumentParser(prog="ml-logger", description="Look after what is on its way to a server.")
+    build.add_argument("--version", action="version", version=f"ml-logger {__version__}")
     commands = build.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         described = (command.__doc__ or "").strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from functools import lru_cache
 
@@ -79,7 +80,7 @@ def _show(key: object) -> str:
     return text if len(text) <= 80 else f"{text[:60]}...{text[-10:]}"
 
 
-def join(prefix: str, *parts: str) -> str:
+def join(prefix: str, *parts: str | os.PathLike[str]) -> str:
     """Join a prefix and parts of a key, and check the result.
 
     A leading `/` of the first part means the root instead of the prefix.

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ml_logger import ML_Logger, errors
+from ml_logger.testing import Server
 from tests import programs
 
 Call = Callable[[ML_Logger], Any]
@@ -80,6 +81,15 @@ BAD_CALLS: dict[str, tuple[Call, type[Exception], str]] = {
     "figure format": (lambda log: log.savefig("a.docx", _figure()), errors.UnsupportedFormat, "docx.*png"),
     "histogram of text": (lambda log: log.log_histogram(1, names=["a", "b"]), Exception, "names"),
     "array of objects": (lambda log: log.load_np("not-there.npy"), errors.KeyNotFound, "not-there.npy"),
+    "parameters without a name": (lambda log: log.log_params({"lr": 1}), errors.UnsupportedValue, "passed by name"),
+    "image and step swapped": (lambda log: log.log_image(np.zeros((4, 4)), 0), errors.InvalidKey, "needs a path"),
+    "metrics that are a number": (
+        lambda log: log.log_metrics(15, loss=1),
+        errors.UnsupportedValue,
+        "a mapping, not 15",
+    ),
+    "path that is a number": (lambda log: log.load_pkl("metrics.pkl", 0), errors.InvalidKey, "not int"),
+    "glob that leaves": (lambda log: log.glob("../*"), errors.InvalidKey, "wd="),
     "two paths": (lambda log: log.log_data(1, 2, 3), errors.UnsupportedValue, "at most one path"),
 }
 
@@ -115,6 +125,7 @@ def test_bad_calls_say_what_is_wrong(logger: ML_Logger, name: str) -> None:
         ("http://host:port", "no address"),
         ("http://host:99999", "no address"),
         ("s3://bucket/runs", "scheme 's3'"),
+        ("localhost:8081", "write http://localhost:8081"),
         ("ftp://host/", "scheme 'ftp'"),
         ("http://user:secret@host", "must not hold a password"),
         ("http://host/?token=x", "query"),
@@ -195,6 +206,14 @@ def test_something_else_on_the_port_is_no_server(tmp_path: Path) -> None:
 
     assert "1 record" in done.stderr
     assert "ml-logger push" in done.stderr
+
+
+def test_another_web_server_is_not_a_missing_file(server: Server) -> None:
+    """Reading from an address that is not the server's own says so, and not that the file is missing."""
+    reader = ML_Logger(root=f"{server.url}/me/run", prefix="x")
+    for read in (lambda: reader.load_pkl("metrics.pkl"), lambda: reader.glob("**"), lambda: reader.load_text("a")):
+        with pytest.raises(errors.ServerUnavailable, match="prefix="):
+            read()
 
 
 def test_settings_that_make_no_sense_are_said(monkeypatch: pytest.MonkeyPatch) -> None:

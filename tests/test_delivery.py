@@ -352,6 +352,41 @@ def test_threads_write_whole_rows(logger: ML_Logger) -> None:
         assert [row["_step"] for row in rows if row["a"] == number] == list(range(200))
 
 
+def test_handlers_that_raise_lose_nothing_that_returned(root: str) -> None:
+    """Interrupted again and again at any point of a call, every line whose call returned arrives, none twice."""
+    code = """
+        import signal, sys
+        from ml_logger import logger
+        class Interrupted(Exception): pass
+        def handle(*_):
+            if armed: raise Interrupted
+        armed = False
+        signal.signal(signal.SIGALRM, handle)
+        logger.configure(sys.argv[1], prefix="run", silent=True)
+        logger.log_line("begin")
+        signal.setitimer(signal.ITIMER_REAL, 0.0007, 0.0007)
+        returned, interrupted, n = [], 0, 0
+        while interrupted < 300:
+            n += 1
+            try:
+                armed = True
+                logger.log_line(n)
+                armed = False
+                returned.append(n)
+            except Interrupted:
+                interrupted += 1
+            armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print(*returned)
+    """
+    returned = [int(number) for number in programs.run(code, root).stdout.split()]
+    with ML_Logger(root=root, prefix="run") as reader:
+        arrived = [int(line) for line in reader.load_text("outputs.log").split()[1:]]
+
+    assert arrived == sorted(set(arrived))
+    assert set(returned) <= set(arrived)
+
+
 @pytest.mark.parametrize(
     "end", ["pass", "sys.exit(3)", "raise RuntimeError('x')", "os.kill(os.getpid(), signal.SIGINT)"]
 )

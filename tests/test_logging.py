@@ -24,7 +24,7 @@ from PIL import Image
 
 from ml_logger import ML_Logger, green, percent
 from ml_logger.encoders import images
-from ml_logger.errors import KeyNotFound
+from ml_logger.errors import KeyNotFound, Refused
 from tests import programs
 
 
@@ -409,7 +409,7 @@ def test_reading_follows_writing(logger: ML_Logger) -> None:
     assert rows(logger) == [{"_step": 0, "value": 1}]
     assert logger.load_pkl("data.pkl") == logger.load_pkl("metrics.pkl")
     assert logger.load_pkl("nothing.pkl") is None
-    assert logger.iload_pkl("nothing.pkl") is None
+    assert list(logger.iload_pkl("nothing.pkl")) == []
     with pytest.raises(KeyNotFound):
         logger.load_text("nothing.txt")
 
@@ -432,9 +432,7 @@ def test_slices_of_records(logger: ML_Logger) -> None:
         (30, 40),
     ):
         assert logger.load_pkl("n.pkl", start=start, stop=stop) == whole[start:stop]
-    records = logger.iload_pkl("n.pkl")
-    assert records is not None
-    assert next(iter(records)) == 0
+    assert next(iter(logger.iload_pkl("n.pkl"))) == 0
 
 
 def test_arrays_come_back(logger: ML_Logger) -> None:
@@ -472,6 +470,17 @@ def test_removing_moving_and_copying(logger: ML_Logger) -> None:
     assert logger.glob("**") == ["copy/metrics.pkl", "moved.pkl"]
     assert [row["value"] for row in rows(logger, "moved.pkl")] == [0, 1]
     assert [row["value"] for row in rows(logger, "copy/metrics.pkl")] == [0]
+
+
+def test_moving_what_is_not_there_is_said(logger: ML_Logger) -> None:
+    """A source that is not there is an error at the call, or of the receipt, and loses nothing."""
+    logger.log(0, value=0)
+    with pytest.raises((KeyNotFound, Refused), match=r"nothing\.pkl"):
+        logger.move("nothing.pkl", "b.pkl").result(20)
+    with pytest.raises((KeyNotFound, Refused), match=r"nothing\.pkl"):
+        logger.duplicate("nothing.pkl", "b.pkl").result(20)
+
+    assert [row["value"] for row in rows(logger)] == [0]
 
 
 def test_synchronous_calls_return_when_it_is_there(root: str) -> None:

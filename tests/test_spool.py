@@ -113,6 +113,27 @@ def test_adoption_goes_on_where_the_owner_stopped(home: Spools) -> None:
     assert drain(adopted) == list(range(acknowledged + 1, 31))
 
 
+@pytest.mark.parametrize("note", [None, b"", b"nonsense"])
+def test_adoption_needs_no_note_of_what_was_acknowledged(home: Spools, note: bytes | None) -> None:
+    """When the note of what was acknowledged is lost, what was deleted still counts as acknowledged."""
+    spool = home.create()
+    put(spool, 60)
+    while (batch := spool.batch(200)) is not None and batch.last < 40:
+        spool.acknowledge(batch, batch.last)
+    first = spool.first_available()
+    spool.close()
+    (folder,) = home.folders()
+    (folder / "ack").unlink()
+    if note is not None:
+        (folder / "ack").write_bytes(note)
+    adopted = home.adopt(folder)
+
+    assert adopted is not None
+    assert first > 1
+    assert adopted.writer == spool.writer
+    assert drain(adopted) == list(range(first, 61))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_spool_cut_at_any_byte_gives_what_is_whole(data: st.DataObject) -> None:

@@ -79,7 +79,7 @@ def encode(array: object, key: str = "") -> bytes:
     if array.dtype.hasobject:
         raise UnsupportedValue(
             f"{_at(key)}an array of Python objects (dtype {array.dtype}, shape {array.shape}) makes no .npy: pass "
-            "numbers or strings of one type (ragged lists: pad them), or save it with save_pkl"
+            "numbers or strings of one type (ragged lists: pad them), or store it with log_data"
         )
     buffer = io.BytesIO()
     version = None if str(array.dtype).isascii() else (3, 0)  # numpy warns where it has to choose 3.0 by itself

@@ -58,6 +58,8 @@ def load(file: BinaryIO, trust: Trust = False) -> Any:
     except Exception as error:  # whatever bytes can provoke: struct, Unicode, Index, Key, Memory, Recursion...
         if trust and isinstance(error, ImportError | AttributeError):
             raise  # a trusted class that this program does not have is not the file's fault
+        if "class argument must be a type" in str(error):
+            raise _untrusted("builtins.object") from error  # how an instance of it is spelled
         reason = str(error) if isinstance(error, CorruptData) else f"{type(error).__name__}: {error}"
         raise CorruptData(f"not a pickle that can be read: {reason}") from error
 

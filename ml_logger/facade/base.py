@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from ml_logger.forks import in_child
 from ml_logger.metrics import Row
 from ml_logger.notices import notice, write
 from ml_logger.stores import open_store
-from ml_logger.stores.base import SETTLED, Data, Health, Receipt, Store
+from ml_logger.stores.base import Data, FailedReceipt, Health, Receipt, Store
 
 Self = TypeVar("Self", bound="Base")
 
@@ -50,15 +51,17 @@ class Base:
         self._silent = False
         self._waits = False
         self._opened: Store | None = None
-        self._retired: list[Store] = []
+        self._stores: dict[tuple[str, str | None], Store] = {}
         self._rows: dict[tuple[str, str | None], Row] = {}
         self._row_keys: dict[str, str] = {}
+        self._interrupting: deque[tuple[Any, ...]] = deque()
         self._last_step: int | float | None = None
         self._lock = threading.RLock()
         self._has_stored = False
         self._failures = 0
         self._failure: str | None = None
         self._leaves_properly = False
+        self._has_left = False
         self._exit_pid = 0
         in_child(self._after_fork)
         if args or kw:
@@ -106,12 +109,10 @@ class Base:
         target = place.resolve(current, args, roots, prefix, user)
         self.flush()
         with self._lock:
-            if access_token is not None and access_token != self._token:
-                self._token = access_token
-                self._retire()
-            if target.root != current.root:
-                self._retire()
+            self._token = self._token if access_token is None else access_token
             self._place = target
+            self._opened = None
+            self._has_stored = self._has_stored and target.root == current.root
             self._row_keys = {}
             self._silent = self._silent if silent is None else silent
             self._waits = self._waits if asynchronous is None else not asynchronous
@@ -123,13 +124,6 @@ class Base:
             if self._place is None:
                 self._place = place.default()
             return self._place
-
-    def _retire(self) -> None:
-        # It may still have records to send: it is left alone until the end of the program.
-        if self._opened is not None:
-            self._retired.append(self._opened)
-            self._opened = None
-            self._has_stored = False
 
     @property
     def root(self) -> str:
@@ -147,14 +141,18 @@ class Base:
             with self._lock:
                 if self._opened is None:
                     token = self._token or config.get("ML_LOGGER_ACCESS_TOKEN")
-                    self._opened = open_store(self._where().root, token, _BOUNDARIES)
+                    place = self._where().root, token
+                    # A store that was left for another may still have records to send: it is taken up again.
+                    if place not in self._stores:
+                        self._stores[place] = open_store(*place, _BOUNDARIES)
+                    self._opened = self._stores[place]
                     if not self._leaves_properly:
                         self._leave_properly()
         return self._opened
 
     def _key(self, *parts: str | os.PathLike[str]) -> str:
         """Return the key of a path below the prefix; below the root when it starts with `/`."""
-        return keys.join(self._where().prefix, *(os.fspath(part) for part in parts))
+        return keys.join(self._where().prefix, *parts)
 
     # ---------------------------------------------------------------- writing
 
@@ -187,7 +185,7 @@ class Base:
         if not self._has_stored:
             raise StorageFailed(f"{error} (below {self.root}): configure another log_directory") from None
         self._note_failure(key, error)
-        return SETTLED
+        return FailedReceipt(error)
 
     def _note_failure(self, key: str, error: StorageFailed) -> None:
         self._failures += 1
@@ -197,8 +195,7 @@ class Base:
 
     def health(self) -> Health:
         """Return what is not delivered, what was refused or dropped, and the last error."""
-        stores = [*self._retired, *([self._opened] if self._opened is not None else [])]
-        owed = [store.health() for store in stores]
+        owed = [store.health() for store in self._stores.values()]
         return Health(
             unsent=sum(health.unsent for health in owed),
             unsent_bytes=sum(health.unsent_bytes for health in owed),
@@ -227,8 +224,7 @@ class Base:
         """
         self.flush()
         with self._lock:
-            self._retire()
-            stores, self._retired = self._retired, []
+            stores, self._stores, self._opened = [*self._stores.values()], {}, None
         for store in stores:
             store.close(timeout)
 
@@ -253,6 +249,7 @@ class Base:
     def _at_exit(self) -> None:
         if self._exit_pid != os.getpid():
             return  # registered in a parent, inherited through a fork
+        self._has_left = True
         try:
             self.close()
         except KeyboardInterrupt:
@@ -264,5 +261,5 @@ class Base:
         # The parent's rows are written by the parent; its lock may be held by a thread that is not here.
         self._lock = threading.RLock()
         self._rows = {}
-        self._retired = []
+        self._interrupting.clear()
         self._leaves_properly = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,31 +81,46 @@ class Metrics(Text):
         if step is not UNSET and type(step) is not int:
             step = plain.number(step)
         shown = None if silent or self._silent else rows.shown(values)
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            # A signal handler has interrupted this very thread: the call that it interrupted finishes the work.
+            self._interrupting.append((step, stored, shown, file, cache))
+            return
         with self._lock:
-            if not self._leaves_properly:
-                self._leave_properly()
-            row = self._rows.get((file, cache))
-            if step is UNSET:
-                step = row.step if row is not None else self._last_step
-            if row is not None and row.step == step and row.takes(stored):
-                row.add(stored, shown)
-            else:
-                # Taken out before it is written: a signal handler that logs meanwhile must not write it again.
-                while (done := self._rows.pop((file, cache), None)) is not None:
-                    self._write_row(done, file)
-                self._rows[file, cache] = Row(step, self._clock(), stored, shown)
-            self._last_step = step
+            self._put_in_row(step, stored, shown, file, cache)
+            while self._interrupting:
+                self._put_in_row(*self._interrupting.popleft())
+            if self._has_left:
+                self.flush()  # nobody else will: this runs at the very end of the program
 
-    def _write_row(self, row: Row, file: str) -> None:
+    def _put_in_row(self, step: Any, stored: dict[str, Any], shown: Any, file: str, cache: str | None) -> None:
+        if not self._leaves_properly:
+            self._leave_properly()
+        row = self._rows.get((file, cache))
+        if step is UNSET:
+            step = row.step if row is not None else self._last_step
+        if row is not None and row.step == step and row.takes(stored):
+            row.add(stored, shown)
+        else:
+            if row is not None:
+                self._write_row(row, file, cache)
+            self._rows[file, cache] = Row(step, self._clock(), stored, shown)
+        self._last_step = step
+
+    def _write_row(self, row: Row, file: str, cache: str | None) -> None:
         key = self._row_keys.get(file)
         if key is None:  # joined once for each file: this is on the path of every row
             key = self._row_keys[file] = self._key(file)
         self._append(key, records.encode(row.record))
+        del self._rows[file, cache]  # after it is stored: Ctrl-C before that leaves it for the next call
         if row.shown:
             self._echo(tables.metrics_table(row.shown, colored=self._colored))
 
     def log_metrics(self, metrics: Mapping[str, Any] | None = None, **kw: Any) -> None:
         """Log a mapping of values; the rest is as in `log`."""
+        if metrics is not None and not isinstance(metrics, Mapping):
+            raise UnsupportedValue(
+                f"metrics are a mapping, not {metrics!r}: give a step by name, or use log(step, ...)"
+            )
         self.log(metrics=metrics or {}, **kw)
 
     def log_key_value(self, *args: Any, silent: bool = False, **kw: Any) -> None:
@@ -129,7 +145,7 @@ class Metrics(Text):
         with self._lock:
             for name, owner in [*self._rows]:
                 if (file is None or name == file) and (cache is None or owner == cache):
-                    self._write_row(self._rows.pop((name, owner)), name)
+                    self._write_row(self._rows[name, owner], name, owner)
 
     def log_params(self, path: str = PARAMETERS_FILE, silent: bool = False, **namespaces: Any) -> Receipt:
         """Log the parameters of a run: `log_params(Args=vars(args))`, and print them as a table.
@@ -142,6 +158,8 @@ class Metrics(Text):
         Raises:
             UnsupportedValue: a value that cannot be stored, with its dotted name; nothing of the call is stored.
         """
+        if not isinstance(path, (str, os.PathLike)):
+            raise UnsupportedValue(f"parameters are passed by name, log_params(Args={{...}}): {path!r:.60} is no path")
         stored = {name: plain.parameters(namespace, name) for name, namespace in namespaces.items()}
         receipt = self._append(self._key(path), records.encode(stored))
         if stored and not (silent or self._silent):

@@ -53,8 +53,10 @@ class Pictures(Files):
         number = image_or_step
         receipts = []
         if image_or_step is not UNSET and image_or_step is not None and not plain.is_number(image_or_step):
-            if key is None:
-                raise InvalidKey("a picture that comes first needs a path: log_image(image, 'face.png')")
+            if not isinstance(key, str):
+                raise InvalidKey(
+                    "a picture that comes first needs a path: log_image(image, 'face.png'); or by name and step"
+                )
             receipts.append(self._store_picture(image_or_step, self._key(suffixed(key, ".png")), options))
             number = UNSET
         if number is UNSET or number is None:

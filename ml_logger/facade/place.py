@@ -30,7 +30,7 @@ def default() -> Place:
 
 def _fresh_prefix() -> str:
     now = datetime.datetime.now()
-    script = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in ("", "-c", "-m") else "python"
+    script = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in ("", "-", "-c", "-m") else "python"
     script = "notebook" if script == "ipykernel_launcher" else script
     name = re.sub(r"[^\w.-]+", "_", script).strip(".") or "python"
     return keys.prefix(f"{now:%Y-%m-%d}", name, f"{now:%H.%M.%S}-{os.urandom(3).hex()}")
@@ -91,6 +91,8 @@ def normal_root(root: object) -> str:
         if parts.netloc not in ("", "localhost"):
             raise InvalidRoot(f"{text!r} names the host {parts.netloc!r}: write file:///folder")
         text = unquote(parts.path)
+    if re.fullmatch(r"[\w.-]+:[0-9]{1,5}", text):
+        raise InvalidRoot(f"{text!r} looks like the address of a server: write http://{text}, or ./{text} for a folder")
     if "://" in text:
         from ml_logger.transport.http import check_url
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ml_logger import config, keys
-from ml_logger.errors import KeyNotFound
+from ml_logger.errors import InvalidKey, KeyNotFound
 from ml_logger.facade.files import DATA_FILE
 from ml_logger.facade.metrics import METRICS_FILE
 from ml_logger.facade.pictures import Pictures
@@ -55,7 +55,7 @@ class Reading(Pictures):
             UntrustedData: a record names a class that is not trusted.
         """
         while True:
-            found = self.iload_pkl(*paths, key=key, start=start, stop=stop, trust=trust)
+            found = self._records(paths, key, start, stop, trust)
             if found is not None:
                 return list(found)
             tries -= 1
@@ -70,8 +70,18 @@ class Reading(Pictures):
         start: int | None = None,
         stop: int | None = None,
         trust: Trust | None = None,
+    ) -> Iterator[Any]:
+        """Return an iterator over the records of a file, decoded as they arrive; none where there is no such file."""
+        return self._records(paths, key, start, stop, trust) or iter(())
+
+    def _records(
+        self,
+        paths: tuple[PathLike, ...],
+        key: PathLike | None,
+        start: int | None,
+        stop: int | None,
+        trust: Trust | None,
     ) -> Iterator[Any] | None:
-        """Return an iterator over the records of a file, decoded as they arrive; the rest is as in `load_pkl`."""
         from ml_logger import readers
 
         store, target = self._settled(), self._target(paths, key)
@@ -135,6 +145,10 @@ class Reading(Pictures):
             recursive: False gives `**` no meaning beyond `*`.
             start, stop: a slice of the result.
         """
+        if ".." in query.split("/"):
+            raise InvalidKey(
+                f"glob {query!r} has the part '..', which could leave the log directory: use wd=, or '/...'"
+            )
         base = self.prefix
         if query.startswith("/"):
             base, query = "", query.lstrip("/")

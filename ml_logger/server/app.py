@@ -92,7 +92,8 @@ def _guard(token: str | None) -> Callable[[Request], HTTPResponse | None]:
 async def answer_error(request: Request, error: Exception) -> HTTPResponse:
     """Answer an error with a status and one sentence; what a client sent is not echoed by Sanic's pages."""
     if isinstance(error, LoggerError):
-        return json({"error": str(error)}, protocol.status_of(error))
+        kind = {protocol.ERROR: type(error).__name__}
+        return json({"error": str(error)}, protocol.status_of(error), headers=kind)
     if isinstance(error, SanicException):
         text = {404: "there is no such address", 405: "this address takes other methods"}.get(error.status_code)
         return json({"error": text or error.message or str(error)}, error.status_code)

@@ -60,8 +60,24 @@ class Receipt:
         """Call `callback(receipt)` once the receipt is settled, at once if it is."""
         callback(self)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'done' if self.done() else 'on its way'})"
+
 
 SETTLED = Receipt()
+
+
+class FailedReceipt(Receipt):
+    """A receipt of data that could not be stored."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def exception(self, timeout: float | None = None) -> Exception | None:
+        """Return why the data could not be stored."""
+        return self._error
 
 
 class Deadline:

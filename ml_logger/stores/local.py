@@ -16,7 +16,7 @@ from ml_logger import keys
 from ml_logger.forks import in_child
 from ml_logger.notices import notice
 from ml_logger.stores.base import SETTLED, Data, Entry, Receipt, Store
-from ml_logger.stores.folder import Folder, check_apart, failed
+from ml_logger.stores.folder import Folder, check_apart, failed, missing_or_failed
 
 #: How many files are kept open for appending.
 MAX_OPEN = 64
@@ -135,12 +135,20 @@ class LocalStore(Store):
         check_apart(keys.check(source), keys.check(target))
         with self._lock:
             self._close_below(source)
+            self._check_there(source)
             return self._change(target, lambda: self.folder.move(source, target))
 
     def copy(self, source: str, target: str) -> Receipt:
         """Copy a file, or a folder with all that is in it; files in the way are replaced."""
         check_apart(keys.check(source), keys.check(target))
+        self._check_there(source)
         return self._change(target, lambda: self.folder.copy(source, target))
+
+    def _check_there(self, source: str) -> None:
+        try:
+            self.folder.stat(source)
+        except OSError as error:
+            raise missing_or_failed(error, source) from None
 
     def _change(self, key: str, change: Callable[[], None]) -> Receipt:
         with self._lock:

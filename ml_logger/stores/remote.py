@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -57,6 +58,7 @@ class RemoteStore(Store):
         self._sender: Sender | None = None
         self._thread: threading.Thread | None = None
         self._progress = Progress()
+        self._uploads = itertools.count(time.time_ns())  # no two uploads of a writer have one number
         self._adoption = Adoption(home, transport)
         self._adoption.start()
         in_child(self._after_fork)
@@ -66,25 +68,26 @@ class RemoteStore(Store):
 
     def _after_fork(self) -> None:
         # The parent's thread is not here, its locks may be held for ever, and its spool is its own.
-        if self._sender is not None:
-            self._sender.spool.abandon()
-        self._adoption.abandon()
+        sender, self._sender, self._thread = self._sender, None, None
         self._lock = threading.RLock()
         self._pid = os.getpid()
-        self._sender = self._thread = None
         self._progress = Progress()
+        if sender is not None:
+            sender.spool.abandon()
+        self._adoption.abandon()
 
     def _started(self) -> Sender:
         with self._lock:
             if self._sender is None:
                 self._sender = Sender(self._home.create(), self.transport, self._progress, self._limits.linger)
-            if self._thread is None:
+            # While the interpreter ends no thread can be had (asking for one can wait for ever): `close` sends.
+            if self._thread is None and threading.main_thread().is_alive():
                 thread = threading.Thread(target=self._sender.run, name="ml-logger-sender", daemon=True)
                 try:
                     thread.start()
                     self._thread = thread
                 except RuntimeError:
-                    pass  # no new threads while the interpreter shuts down: `close` sends
+                    pass  # too many threads
             return self._sender
 
     def _put(self, op: Op, key: str, payload: bytes, flags: int = 0) -> Receipt:
@@ -114,8 +117,7 @@ class RemoteStore(Store):
 
     def _put_pieces(self, key: str, data: Data, flags: int) -> Receipt:
         assert not isinstance(data, bytes)
-        # Any number that no other upload of this writer has: the clock never gives one twice.
-        upload, offset = time.time_ns(), 0
+        upload, offset = next(self._uploads), 0
         for block in data:
             view = memoryview(block)
             for start in range(0, len(view), frames.PIECE_SIZE):
@@ -238,7 +240,8 @@ class RemoteStore(Store):
         if sender is None:
             return Health()
         unsent, size = sender.spool.unsent()
-        return Health(unsent, size, sender.rejected, sender.spool.dropped, sender.error)
+        refused = next((str(error) for error in reversed(self._progress.refused.values())), None)
+        return Health(unsent, size, sender.rejected, sender.spool.dropped, sender.error or refused)
 
 
 def _size(size: int) -> str:

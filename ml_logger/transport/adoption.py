@@ -57,7 +57,7 @@ class Adoption:
             records, size = spool.unsent()
             self._sender = Sender(spool, self._transport, Progress(), linger=0.0)
             try:
-                done = self._sender.send_pending(deadline or Deadline(None))
+                done = self._sender.send_whatever_happens(deadline or Deadline(None))
                 self.why = self._sender.error or ""
             finally:
                 self._sender = None

@@ -261,8 +261,12 @@ class HttpTransport:
             return
         message = _message(response)
         response.close()
-        if response.status_code == 404:
+        if response.status_code == 404 and protocol.ERROR in response.headers:
             raise KeyNotFound(f"no file is stored under {key!r} on {self.url}")
+        if response.status_code == 404:
+            raise ServerUnavailable(
+                f"{self.url} is no ml-logger server: is a prefix in the address? Pass it as prefix="
+            )
         raise protocol.error_of(response.status_code, f"{self.url} answered {response.status_code}: {message}")
 
 

@@ -13,6 +13,8 @@ HEALTH = "/v1/health"
 CONTENT_TYPE = "application/x-ml-logger"
 WRITER = "X-ML-Logger-Writer"
 MTIME = "X-ML-Logger-MTime"
+#: On every answer of ours that tells an error: a 404 without it comes from something else.
+ERROR = "X-ML-Logger-Error"
 
 #: A body holds at least one frame, and at most this many bytes.
 MAX_BODY = 16 * 2**20

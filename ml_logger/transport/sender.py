@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import queue
 import random
-import threading
 import time
 
 from ml_logger.errors import Refused, ServerUnavailable
@@ -44,13 +44,15 @@ class Sender:
         self._progress = progress
         self._linger = linger
         self._hurry_to = 0
-        self._poke = threading.Event()
+        # Not an Event: setting one from a signal handler that has interrupted just that waits for itself for ever.
+        self._pokes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopped = False
         self._failing_since: float | None = None
         self._announced = False
         self._failures = 0
         self._limit = protocol.BATCH_SIZE
         self._last_count = 0
+        self._started_over = False
 
     def run(self) -> None:
         """Send until `stop` is called, then close the spool: the body of the sender's thread."""
@@ -61,16 +63,20 @@ class Sender:
                     continue
                 if self.spool.acknowledged >= self._hurry_to:
                     self._wait(self._linger * (BUSY_LINGER if self._last_count >= BUSY else 1))
-                self._send_whatever_happens()
+                self.send_whatever_happens(Deadline(None))
         finally:
             self.spool.close()
             self._transport.close()
 
-    def _send_whatever_happens(self) -> None:
-        try:
-            self.send_pending(Deadline(None))
-        except Exception as error:  # a thread that dies would keep everything behind it, and nobody would know
-            self._wait(self._failed(f"sending to {self._transport.url} failed: {type(error).__name__}: {error}"))
+    def send_whatever_happens(self, deadline: Deadline) -> bool:
+        """Do what `send_pending` does, and try again whatever goes wrong in it: for threads that nobody watches."""
+        while True:
+            try:
+                return self.send_pending(deadline)
+            except Exception as error:  # a thread that dies would keep everything behind it, and nobody would know
+                self._wait(self._failed(f"sending to {self._transport.url} failed: {type(error).__name__}: {error}"))
+            if self._stopped or deadline.passed():
+                return False
 
     def _pending(self) -> bool:
         return self.spool.last > self.spool.acknowledged
@@ -78,27 +84,36 @@ class Sender:
     def _wait_for_work(self) -> None:
         self.idle = True  # from here on `append` pokes us; looked at once more, for what came just before
         if not self._pending() and not self._stopped:
-            self._poke.wait()
+            self._pokes.get()
         self.idle = False
-        self._poke.clear()
+        self._forget_pokes()
 
     def _wait(self, seconds: float) -> None:
-        if self._poke.wait(seconds):
-            self._poke.clear()
+        if self._stopped:
+            return
+        try:
+            self._pokes.get(timeout=max(0.0, seconds))
+        except queue.Empty:
+            return
+        self._forget_pokes()
+
+    def _forget_pokes(self) -> None:
+        while not self._pokes.empty():
+            self._pokes.get()
 
     def poke(self) -> None:
         """Wake the sender up: there is something to send, or a reason to try again now."""
-        self._poke.set()
+        self._pokes.put(None)
 
     def hurry(self) -> None:
         """Send all that is there now without lingering; somebody waits for it."""
         self._hurry_to = self.spool.last
-        self._poke.set()
+        self._pokes.put(None)
 
     def stop(self) -> None:
         """Make `run` return soon; what is unsent stays in the spool."""
         self._stopped = True
-        self._poke.set()
+        self._pokes.put(None)
 
     def send_pending(self, deadline: Deadline) -> bool:
         """Send what is there now; return False when the deadline passed, or `stop` was called, before it was done."""
@@ -142,18 +157,22 @@ class Sender:
         return self._failed(f"{self._transport.url} answered {reply.status}: {reason}", reply.retry_after)
 
     def _accepted(self, batch: Batch, reply: Reply) -> float:
-        committed = reply.body.get("committed")
-        if not isinstance(committed, int):
-            return self._failed(f"{self._transport.url} acknowledged {committed!r}, which is no number")
-        for refusal in reply.body.get("rejected", []):
-            self._reject(batch, int(refusal["seq"]) + self.spool.base, str(refusal["error"]))
+        committed, rejected = reply.body.get("committed"), reply.body.get("rejected", [])
+        try:
+            refusals = [(int(refusal["seq"]) + self.spool.base, str(refusal["error"])) for refusal in rejected]
+            seq = min(int(committed) + self.spool.base, batch.last)  # type: ignore[arg-type]
+        except (TypeError, ValueError, KeyError):
+            return self._failed(f"{self._transport.url} answered nonsense: {str(reply.body)[:100]}")
+        if seq < batch.first:
+            return self._failed(f"{self._transport.url} acknowledged nothing of what it was sent")
+        for number, reason in refusals:
+            self._reject(batch, number, reason)
         self._recovered()
         self.spool.remember_catalog(str(reply.body.get("catalog")))
-        seq = min(committed + self.spool.base, batch.last)
         self.spool.acknowledge(batch, seq)
         self._last_count = len(batch.stops)
         self._progress.advance(seq)
-        return 0.0 if seq >= batch.first else FIRST_DELAY
+        return 0.0
 
     def _reject(self, batch: Batch, seq: int, reason: str) -> None:
         if not batch.first <= seq <= batch.last or seq in self._progress.refused:
@@ -168,12 +187,14 @@ class Sender:
     def _expected(self, seq: int, catalog: str, batch: Batch) -> float:
         """Go where the server says it is, or start over where its memory of this writer is another or too old."""
         forgotten = bool(self.spool.catalog) and catalog != self.spool.catalog
-        if forgotten or seq > batch.last or seq < self.spool.first_available():
-            # What another memory has acknowledged may well be in the files: sent again it would be there twice.
-            self._start_over(batch.first)
-        else:
+        if not (forgotten or seq > batch.last or seq < self.spool.first_available()):
             self.spool.rewind(seq)
-        return FIRST_DELAY if seq == batch.first else 0.0
+            return FIRST_DELAY if seq == batch.first else 0.0
+        if self._started_over:
+            return self._failed(f"{self._transport.url} contradicts itself: it expects a record that it never had")
+        # What another memory has acknowledged may well be in the files: sent again it would be there twice.
+        self._start_over(batch.first)
+        return 0.0
 
     def _go_around_damage(self, batch: Batch) -> bool:
         """Find a frame that our own disk has damaged: send those before it, then leave it out."""
@@ -197,6 +218,7 @@ class Sender:
             "data folder or catalog was replaced, or the spool was damaged; going on with what was never acknowledged"
         )
         self.spool.start_over(first)
+        self._started_over = True
         self._progress.advance(first - 1)
 
     def _skip_missing(self, target: int) -> None:
@@ -211,7 +233,7 @@ class Sender:
             self._failing_since = now
         if now - self._failing_since >= PATIENCE and not self._announced:
             self._announced = True
-            notice(f"{error}; records are kept and will be sent when it is back")
+            notice(f"{error}; records are kept, and sent as soon as it takes them")
         if retry_after is not None:
             return min(retry_after, LONGEST_DELAY)
         # Full jitter over an exponential ceiling: clients of a restarted server come back spread out, not at once.
@@ -222,4 +244,4 @@ class Sender:
         if self._announced:
             notice(f"{self._transport.url} is back: records are being sent again")
         self.error, self._failing_since, self._announced, self._failures = None, None, False, 0
-        self.denied, self._limit = False, protocol.BATCH_SIZE
+        self.denied, self._started_over, self._limit = False, False, protocol.BATCH_SIZE

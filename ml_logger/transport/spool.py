@@ -31,6 +31,7 @@ from typing import NamedTuple
 from ml_logger.notices import notice
 from ml_logger.transport import batches, frames
 from ml_logger.transport.batches import Batch
+from ml_logger.transport.private import close, held, write_private
 
 #: How long a call waits for room in the memory queue before its record is dropped, in seconds.
 ROOM_TIMEOUT = 1.0
@@ -77,80 +78,98 @@ class Spool:
         self._remember_next = 0.0
         self._lock = threading.RLock()
         self._room = threading.Condition(self._lock)
-        self._busy = 0
-        self._promised = 0
+        self._full = False
+        self._writing = False
         self._deferred: deque[tuple[int, bytes, bytes, int]] = deque()
 
     # ---------------------------------------------------------------- the writer's side
 
     def append(self, op: int, key: bytes, payload: bytes, flags: int = 0) -> int:
         """Store one frame, with one `write`, and return its number; 0 when it had to be dropped."""
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            # A signal handler that logs has interrupted an append of this very thread: that one stores it too.
+            # (Asked as threading.Condition does it: a flag of our own would stay set when Ctrl-C ends an append.)
+            self._deferred.append((op, key, payload, flags))
+            return self.last + 1 + len(self._deferred)
         with self._lock:
-            if self._busy:
-                # A signal handler that logs has interrupted an append of this very thread: that one stores it too.
-                self._deferred.append((op, key, payload, flags))
-                self._promised = max(self._promised, self._busy) + 1
-                return self._promised
-            self._busy = self.last + 1
-            try:
-                seq = self._append(op, key, payload, flags)
-                while self._deferred:
-                    self._append(*self._deferred.popleft())
-            finally:
-                self._busy = 0
+            seq = self._append(op, key, payload, flags)
+            while self._deferred:
+                self._append(*self._deferred.popleft())
             return seq
 
     def _append(self, op: int, key: bytes, payload: bytes, flags: int) -> int:
-        if self._queue and not self._wait_for_room():
-            self._drop()
+        if self._writing:
+            self._settle_interrupted()
+        if self._queue and not self._has_room():
+            self.dropped += 1
             return 0
         seq = self.last + 1
         frame = frames.encode(seq, op, key, payload, flags)
-        size = len(frame)
-        if self._queue or not self._write(seq, frame, size):
+        self._writing = True
+        if not self._queue and self._write(seq, frame):
+            self._size += len(frame)
+        else:
             self._queue.append((seq, frame))
-            self._queued_bytes += size
-        self.appended_bytes += size
+            self._queued_bytes += len(frame)
+        self.appended_bytes += len(frame)
         self.last = seq  # last of all: the sender reads up to this number
+        self._writing = False
         return seq
 
-    def _write(self, seq: int, frame: bytes, size: int) -> bool:
+    def _settle_interrupted(self) -> None:
+        """Go by what is there, after Ctrl-C, or a handler that raised, has ended an append at any point of it."""
+        if self._queue:
+            self.last = max(self.last, self._queue[-1][0])
+            self._queued_bytes = sum(len(frame) for _, frame in self._queue)
+        elif self._file is not None:
+            whole = list(batches.readable(self._segments[-1].path.read_bytes()))
+            self._size = whole[-1].stop if whole else 0
+            os.ftruncate(self._file, self._size)
+            self.last = max(self.last, whole[-1].seq if whole else 0)
+        self._writing = False
+
+    def _write(self, seq: int, frame: bytes) -> bool:
         try:
             if self._file is None or self._size >= self._segment_size:
                 if self.folder is None:
                     return False
                 self._begin_segment(seq)
             written = os.write(self._file, frame)  # type: ignore[arg-type]
-            if written != size:
+            if written != len(frame):
                 os.ftruncate(self._file, self._size)  # type: ignore[arg-type]
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             notice(f"the spool {self.folder} takes no more ({error.strerror}): records now wait in memory")
             self._close_segment()
             return False
-        self._size += size
         return True
 
     def _begin_segment(self, first: int) -> None:
         self._close_segment()
         assert self.folder is not None
         path = self.folder / f"seg-{first:020d}"
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self._size = 0
-        self._segments.append(Segment(first, path))
+        if not self._segments or self._segments[-1].first != first:
+            self._segments.append(Segment(first, path))
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o600)
 
     def _close_segment(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        # Forgotten before it is closed: a fork in between must not find a number that may be another file's by then.
+        file, self._file = self._file, None
+        close(file)
 
-    def _wait_for_room(self) -> bool:
-        return self._room.wait_for(lambda: self._queued_bytes < self._queue_size, ROOM_TIMEOUT)
-
-    def _drop(self) -> None:
-        if not self.dropped:
-            notice("the spool and the queue in memory are full: records are dropped from here on until there is room")
-        self.dropped += 1
+    def _has_room(self) -> bool:
+        """Wait for room in the memory queue once; after that, records are dropped at once until there is some."""
+        if self._queued_bytes < self._queue_size:
+            self._full = False
+            return True
+        if self._full:
+            return False
+        if self._room.wait_for(lambda: self._queued_bytes < self._queue_size, ROOM_TIMEOUT):
+            return True
+        self._full = True
+        notice("the spool and the queue in memory are full: records are dropped from here on until there is room")
+        return False
 
     # ---------------------------------------------------------------- the sender's side
 
@@ -202,9 +221,9 @@ class Spool:
         return True
 
     def _close_reading(self) -> None:
-        if self._reading is not None:
-            os.close(self._reading[1])
-            self._reading = None
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            close(reading[1])
 
     def _batch_from_queue(self, limit: int) -> Batch | None:
         with self._lock:
@@ -252,7 +271,8 @@ class Spool:
             return
         self._remember_next = monotonic() + REMEMBER_EVERY
         try:
-            write_private(self.folder / "ack", b"%d" % self.acknowledged)
+            write_private(self.folder / "ack.new", b"%d" % self.acknowledged)
+            (self.folder / "ack.new").replace(self.folder / "ack")
         except OSError:
             pass
 
@@ -342,19 +362,19 @@ class Spool:
         assert self.folder is not None
         home = self.folder.parent
         try:
-            if [path.name for path in home.iterdir()] == ["server"]:
-                (home / "server").unlink()
-                home.rmdir()
+            with held(home.parent, alone=True) as alone:
+                if alone and [path.name for path in home.iterdir()] == ["server"]:
+                    (home / "server").unlink()
+                    home.rmdir()
         except OSError:
-            pass  # somebody begins a spool here just now
+            pass  # it is gone, or not ours to remove
 
     def abandon(self) -> None:
         """Close every file and touch nothing: for the child of a fork, and for a spool that others will adopt."""
         self._close_segment()
         self._close_reading()
-        if self._lock_file is not None:
-            os.close(self._lock_file)
-            self._lock_file = None
+        lock, self._lock_file = self._lock_file, None
+        close(lock)
 
     def take_lock(self) -> bool:
         """Become the owner of the folder; False when somebody else is."""
@@ -367,12 +387,3 @@ class Spool:
             return False
         self._lock_file = file
         return True
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(file, data)
-    finally:
-        os.close(file)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from ml_logger.errors import CorruptData
 from ml_logger.notices import notice
 from ml_logger.transport import frames
-from ml_logger.transport.spool import Spool, write_private
+from ml_logger.transport.private import held, write_private
+from ml_logger.transport.spool import Spool
 
 
 class Spools:
@@ -40,10 +41,7 @@ class Spools:
         spool = self._spool(None)
         folder = self.folder / spool.writer
         try:
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.folder.mkdir(mode=0o700, exist_ok=True)
-            folder.mkdir(mode=0o700)
-            write_private(self.folder / "server", f"{self.url}\n".encode())
+            self._make(folder)
             spool.folder = folder
             spool.take_lock()
             spool.save_writer()
@@ -54,6 +52,13 @@ class Spools:
                 "process is killed; set ML_LOGGER_SPOOL to a folder that can be written"
             )
         return spool
+
+    def _make(self, folder: Path) -> None:
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with held(self._root, alone=False):  # else somebody who leaves could remove the empty folder under us
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700)
+            write_private(self.folder / "server", f"{self.url}\n".encode())
 
     def folders(self) -> list[Path]:
         """Return the folders of all spools, of the living and the dead, oldest first."""
@@ -122,7 +127,12 @@ def _load(spool: Spool, folder: Path) -> None:
     except (OSError, ValueError):
         spool.acknowledged = spool.base
     spool.last = spool.acknowledged
-    for path in sorted(folder.glob("seg-*")):
+    segments = sorted(folder.glob("seg-*"))
+    first = segments[0] if segments else None
+    for path in segments:
+        if path == first:
+            # Only what was acknowledged is ever deleted, also when the note of it was lost.
+            spool.last = spool.acknowledged = max(spool.acknowledged, int(path.name[4:]) - 1)
         spool.take_segment(path, *_verify(path, spool.acknowledged))
 
 
