@@ -45,7 +45,7 @@ VALUES: list[Any] = [
 SCALARS: list[Any] = [
     *(np.float32(1.5), np.float16(2), np.float64(math.nan), np.longdouble(1.5), np.int8(-3), np.uint64(1 << 63)),
     *(np.bool_(True), np.complex64(1j), np.str_(""), np.str_("aé"), np.bytes_(b"x"), np.void(b"abc")),
-    *(np.datetime64("2020-01-01", "25s"), np.timedelta64(3, "ns"), np.datetime64("NaT"), np.timedelta64(3, "D")),
+    *(np.datetime64("2020-01-01", "25s"), np.timedelta64(3, "ns"), np.datetime64("NaT", "s"), np.timedelta64(3, "D")),
     np.array([(1, 2.5)], "i4,f8")[0],
 ]
 
