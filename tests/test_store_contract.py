@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ml_logger.errors import InvalidKey, KeyNotFound
+from ml_logger.errors import InvalidKey, KeyNotFound, Refused, StorageFailed
 from ml_logger.stores.base import Store
 
 
@@ -222,6 +222,62 @@ def test_moving_into_itself_is_refused(store: Store) -> None:
             store.move(source, target)
         with pytest.raises(InvalidKey):
             store.copy(source, target)
+
+
+@pytest.mark.parametrize(
+    ("verb", "source", "target"),
+    [
+        ("move", "dir", "full"),
+        ("move", "file", "full"),
+        ("move", "dir", "other"),
+        ("move", "file", "other/below"),
+        ("move", "dir", "other/below"),
+        ("move", "nothing", "new"),
+        ("move", "file/below", "new"),
+        ("copy", "dir", "other"),
+        ("copy", "file", "full"),
+        ("copy", "file", "other/below"),
+        ("copy", "dir", "clash"),
+        ("copy", "nothing", "new"),
+    ],
+)
+def test_what_cannot_be_moved_or_copied_changes_nothing(store: Store, verb: str, source: str, target: str) -> None:
+    """A folder in place of a file, a file in place of a folder, a source that is not there: refused as a whole."""
+    for key in ("dir/a", "dir/x", "full/y", "clash/x/z", "file", "other"):
+        store.write(key, key.encode())
+    store.flush(20)
+    before = [(entry.key, entry.size) for entry in store.entries()]
+
+    with pytest.raises((StorageFailed, Refused, KeyNotFound)):  # the last one for a source that is not there
+        getattr(store, verb)(source, target).result(20)
+    assert [(entry.key, entry.size) for entry in store.entries()] == before
+    assert store.read("file") == b"file"
+    assert store.read("other") == b"other"
+
+
+def test_a_folder_is_copied_into_one_that_is_there(store: Store) -> None:
+    """Copying a folder over another replaces the files of the same name and keeps the others."""
+    for key in ("a/x", "a/b/y", "c/x", "c/z"):
+        store.write(key, key.encode())
+    store.copy("a", "c")
+    store.flush(20)
+
+    assert {entry.key: store.read(entry.key) for entry in store.entries("c/**")} == {
+        "c/x": b"a/x",
+        "c/b/y": b"a/b/y",
+        "c/z": b"c/z",
+    }
+
+
+def test_a_file_replaces_a_file(store: Store) -> None:
+    """A move or a copy onto a file replaces it."""
+    for key in ("a", "b", "c"):
+        store.write(key, key.encode())
+    store.copy("a", "b")
+    store.move("b", "c")
+    store.flush(20)
+
+    assert {entry.key: store.read(entry.key) for entry in store.entries()} == {"a": b"a", "c": b"a"}
 
 
 def test_receipts_are_settled(store: Store) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import resource
 import secrets
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from ml_logger import config
@@ -64,21 +66,39 @@ def serve(args: argparse.Namespace) -> int:
         )
     if args.workers < 1:
         raise InvalidSetting(f"--workers {args.workers} leaves nobody to read files: pass 1 or more")
+    _allow_files()
     data_dir = _data_dir(args.data_dir or config.get("ML_LOGGER_DATA_DIR") or "runs")
     with _listen(args.host, args.port) as listener, FolderLock(data_dir):
         return _run(args, data_dir, listener, token)
 
 
 def _run(args: argparse.Namespace, data_dir: Path, listener: socket.socket, token: str | None) -> int:
+    import sqlite3
+
     from ml_logger.server.app import Service, create_app
     from ml_logger.server.life import run
 
-    service = Service(data_dir, power=args.durability == "power", workers=args.workers)
+    try:
+        service = Service(data_dir, power=args.durability == "power", workers=args.workers)
+    except LoggerError:
+        raise
+    except (OSError, sqlite3.Error) as error:
+        message = (
+            f"the server cannot start in {data_dir}: {error}; what is committed is kept, start again when it is mended"
+        )
+        raise StorageFailed(message) from error
     try:
         app = create_app(service, token)
         return run(app, service, listener, f"ml-logger server at {_address(listener)}, data in {data_dir}")
     finally:
         service.close()
+
+
+def _allow_files() -> None:
+    """Open as many files as the system lets us: each connection and each file that is appended to takes one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # some systems name a hard limit that they do not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from ml_logger.notices import notice
 from ml_logger.server.catalog import Catalog, FileState
 from ml_logger.stores.folder import READ_SIZE, Folder
 
-#: How many files are kept open.
+#: How many files are kept open, where the process may open four times as many.
 MAX_OPEN = 256
 
 #: What is appended: bytes, or a file whose bytes are copied piece by piece.
@@ -23,12 +24,13 @@ Source = bytes | Path
 class OpenFile:
     """One file that is being appended to: its descriptor and what is committed of it."""
 
-    __slots__ = ("descriptor", "key", "state")
+    __slots__ = ("created", "descriptor", "key", "state")
 
-    def __init__(self, key: str, descriptor: int, state: FileState) -> None:
+    def __init__(self, key: str, descriptor: int, state: FileState, *, created: bool) -> None:
         self.key = key
         self.descriptor = descriptor
         self.state = state
+        self.created = created
 
 
 class Appends:
@@ -38,12 +40,16 @@ class Appends:
         self._folder = folder
         self._catalog = catalog
         self._open: OrderedDict[str, OpenFile] = OrderedDict()
+        self._held: set[str] = set()
         self._evicted: set[str] = set()
+        self.limit = min(MAX_OPEN, max(4, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
         self._in_flight: dict[str, int] = {}
         self._view = threading.Lock()
 
     def get(self, key: str) -> OpenFile:
         """Return a file ready for appending; created where there is none. What others did to it is taken as the truth.
+
+        It stays open until the next `shrink`.
 
         Raises:
             OSError: it cannot be opened, or is no regular file.
@@ -53,9 +59,20 @@ class Appends:
             self._open.move_to_end(key)
         else:
             self.forget(key)
-            file = self._open_file(key)
+            file = self._open_or_make_room(key)
+        self._held.add(key)
         self._adopt_foreign(file)
         return file
+
+    def shrink(self) -> None:
+        """Close files beyond the limit, the longest unused first. Between stages only: a stage holds descriptors."""
+        self._held.clear()
+        self._close_idle(self.limit)
+
+    def _close_idle(self, keep: int) -> None:
+        for key in [key for key in self._open if key not in self._held][: max(0, len(self._open) - keep)]:
+            os.close(self._open.pop(key).descriptor)
+            self._evicted.add(key)
 
     def _is_same(self, file: OpenFile) -> bool:
         try:
@@ -64,17 +81,24 @@ class Appends:
             return False
         return (there.st_ino, there.st_dev) == (here.st_ino, here.st_dev)
 
+    def _open_or_make_room(self, key: str) -> OpenFile:
+        try:
+            return self._open_file(key)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+        self._close_idle(0)
+        return self._open_file(key)
+
     def _open_file(self, key: str) -> OpenFile:
-        while len(self._open) >= MAX_OPEN:
-            evicted = self._open.popitem(last=False)[1]
-            os.close(evicted.descriptor)
-            self._evicted.add(evicted.key)
-        # Never O_APPEND: pwrite would ignore the offset.
-        descriptor = self._folder.open(key, os.O_RDWR | os.O_CREAT)
         known = self._catalog.file(key)
-        size = os.fstat(descriptor).st_size
-        state = FileState(known.generation, known.length, known.dirty) if known else FileState(1, size, False)
-        file = self._open[key] = OpenFile(key, descriptor, state)
+        # Never O_APPEND: pwrite would ignore the offset.
+        try:
+            descriptor, created = self._folder.open(key, os.O_RDWR), False
+        except FileNotFoundError:
+            descriptor, created = self._folder.open(key, os.O_RDWR | os.O_CREAT), True
+        state = known or FileState(1, os.fstat(descriptor).st_size, False)
+        file = self._open[key] = OpenFile(key, descriptor, state, created=created)
         return file
 
     def _adopt_foreign(self, file: OpenFile) -> None:
@@ -117,14 +141,29 @@ class Appends:
         with self._view:
             for file, length in lengths.items():
                 file.state = file.state._replace(length=length)
+                file.created = False
                 self._in_flight.pop(file.key, None)
 
-    def take_back(self, files: Iterable[OpenFile]) -> None:
-        """Cut files back to what is committed, after a write that failed."""
+    def take_back(self, files: Iterable[OpenFile], written: Container[OpenFile]) -> None:
+        """Cut the written among some files back to what is committed, and remove those that were new.
+
+        Raises:
+            OSError: EIO, when that is impossible: only recovery can tell now what is committed.
+        """
+        failure: OSError | None = None
         for file in files:
-            os.ftruncate(file.descriptor, file.state.length)
+            try:
+                if file in written:
+                    os.ftruncate(file.descriptor, file.state.length)
+                if file.created and not os.fstat(file.descriptor).st_size:
+                    self.forget(file.key)
+                    self._folder.remove(file.key)
+            except OSError as error:
+                failure = error
             with self._view:
                 self._in_flight.pop(file.key, None)
+        if failure is not None:
+            raise OSError(errno.EIO, f"what was not committed cannot be taken back: {failure.strerror}") from failure
 
     def open_view(self, key: str) -> tuple[int, os.stat_result, int]:
         """Open a file for a reader: its descriptor, status, and the length that is committed. For any thread.
@@ -147,6 +186,7 @@ class Appends:
         """Close a file, and all below a folder, before it is removed, replaced or moved."""
         for name in [name for name in self._open if name == key or name.startswith(f"{key}/")]:
             os.close(self._open.pop(name).descriptor)
+            self._evicted.discard(name)
 
     def clean(self, *, evicted_only: bool) -> list[str]:
         """Return the files that hold nothing but what is committed, for `Catalog.mark_clean`."""

@@ -167,7 +167,7 @@ def _open(path: Path, synchronous: str) -> sqlite3.Connection:
 
 def _is_damaged(error: sqlite3.Error) -> bool:
     text = str(error)
-    return "malformed" in text or "not a database" in text or "disk I/O error" in text
+    return "malformed" in text or "not a database" in text
 
 
 def _set_aside(path: Path, error: Exception) -> None:

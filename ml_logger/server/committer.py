@@ -7,15 +7,18 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_logger.notices import notice
 from ml_logger.server.appends import Appends
 from ml_logger.server.catalog import Catalog
-from ml_logger.server.recovery import recover
-from ml_logger.server.stage import Stage, sync_file_system
+from ml_logger.server.effects import sync_file_system
+from ml_logger.server.recovery import drop_old_uploads, recover
+from ml_logger.server.stage import Stage, touches
 from ml_logger.stores.folder import Folder
 from ml_logger.transport.frames import Frame
 
@@ -25,6 +28,8 @@ GROUP_SIZE = 4 * 2**20
 QUEUE_SIZE = 64 * 2**20
 #: After this long without a batch, files are marked clean, in seconds.
 IDLE = 1.0
+#: Seconds between looks for uploads that nobody goes on with.
+LOOK_FOR_UPLOADS = 3600.0
 #: Seconds after which a client that was turned away should come back.
 RETRY_AFTER = 1
 
@@ -70,9 +75,13 @@ class Committer:
         self._accepting = True
         self._failed = ""
         self._applied: list[int] = []
+        self._guarded: list[str] = []
         self._said_full = False
-        self._root = os.stat(folder.root)
+        self._look_for_uploads = time.monotonic() + LOOK_FOR_UPLOADS
+        self._root = _identity(folder.root)
+        self._bookkeeping = {path: _identity(path) for path in map(folder.private, ("lock", "catalog.db"))}
         recover(folder, catalog, self.appends)
+        self._stage = self._begin()
         self._thread = threading.Thread(target=self._run, name="ml-logger-committer", daemon=True)
         self._thread.start()
 
@@ -112,7 +121,7 @@ class Committer:
             if first is None:
                 return
             group = self._take(first)
-            self._commit(group)
+            self._settle(group, self._commit(group))
             with self._lock:
                 self._queued_bytes -= sum(request.size for request in group)
 
@@ -130,55 +139,81 @@ class Committer:
             size += request.size
         return group
 
-    def _commit(self, group: list[Request]) -> None:
-        expected: dict[int, int] = {}
-        trouble: Answer | None = None
-        stage = self._stage()
+    def _commit(self, group: list[Request]) -> Answer | None:
         try:
             self._check_alive()
-            for number, request in enumerate(group):
-                last = stage.last.get(request.writer) or self._catalog.last_seq(request.writer)
+            for request in group:
+                last = self._stage.last.get(request.writer) or self._catalog.last_seq(request.writer)
                 if request.frames[0].seq > last + 1:
-                    expected[number] = last + 1
                     continue
                 for frame in request.frames:
                     if frame.seq > last:
-                        stage = self._add(stage, frame, request.writer)
-            self._finish(stage)
-        except (OSError, sqlite3.Error) as error:
-            trouble = self._trouble(error)
-        except Exception as error:  # the last resort: a mistake of ours must not end the thread and hang every client
-            trouble = self._trouble(RuntimeError(f"{type(error).__name__}: {error}"))
-        for number, request in enumerate(group):
-            request.answer.set_result(self._answer(request, expected.get(number), trouble))
+                        self._add(frame, request.writer)
+            self._finish()
+        except Exception as error:  # also mistakes of ours: they must not end the thread and hang every client
+            return self._give_up(error)
+        return None
 
-    def _stage(self) -> Stage:
+    def _give_up(self, error: Exception) -> Answer:
+        stage, self._stage = self._stage, self._begin()
+        try:
+            stage.abandon()
+            self.appends.shrink()
+        except Exception as second:
+            error = second
+        if not isinstance(error, (OSError, sqlite3.Error)):
+            error = RuntimeError(f"{type(error).__name__}: {error}")
+        return self._trouble(error)
+
+    def _begin(self) -> Stage:
         return Stage(self._folder, self._catalog, self.appends, power=self._power)
 
-    def _add(self, stage: Stage, frame: Frame, writer: str) -> Stage:
-        if stage.conflicts(frame, writer):
-            self._finish(stage)
-            stage = self._stage()
+    def _add(self, frame: Frame, writer: str) -> None:
+        if self._stage.conflicts(frame, writer):
+            self._finish()
+        if self._guarded and touches(frame, writer, self._guarded):
+            self._clear()
         try:
-            stage.add(frame, writer)
+            self._stage.add(frame, writer)
         except OSError:
-            self._finish(stage)  # what was taken in before is good
+            self._finish()  # what was taken in before is good
             raise
-        return stage
 
-    def _finish(self, stage: Stage) -> None:
+    def _finish(self) -> None:
+        stage, self._stage = self._stage, self._begin()
         if stage:
             self._applied = stage.commit(self._applied)
+            self._guarded = stage.guarded()
             self._said_full = False
+        else:
+            stage.abandon()
+        self.appends.shrink()
 
-    def _answer(self, request: Request, expected: int | None, trouble: Answer | None) -> Answer:
+    def _clear(self, cleaned: Iterable[str] = ()) -> None:
+        """Forget changes of names that are made, durably, so that no recovery makes them again."""
+        if self._applied and self._power:
+            sync_file_system(self._folder.root)
+        with self._catalog.transaction():
+            self._catalog.mark_clean(cleaned)
+            self._catalog.clear_intents(self._applied)
+        self._applied, self._guarded = [], []
+
+    def _settle(self, group: list[Request], trouble: Answer | None) -> None:
+        for request in group:
+            try:
+                answer = self._answer(request, trouble)
+            except Exception as error:  # what is committed is acknowledged when the client comes again
+                answer = self._trouble(error)
+            request.answer.set_result(answer)
+
+    def _answer(self, request: Request, trouble: Answer | None) -> Answer:
         first, last = request.frames[0].seq, request.frames[-1].seq
         committed = self._catalog.last_seq(request.writer)
-        if expected is not None:
+        if committed < last:
+            if trouble is not None:
+                return trouble
             text = f"frame {committed + 1} is expected, not {first}"
             return Answer(409, {"catalog": self._catalog.id, "error": text, "expected": committed + 1})
-        if committed < last:
-            return trouble or Answer(503, {"error": "the batch was not committed"})
         refusals = self._catalog.refusals(request.writer, first, last)
         rejected = [{"seq": seq, "error": reason} for seq, reason in refusals]
         return Answer(200, {"catalog": self._catalog.id, "committed": committed, "rejected": rejected})
@@ -186,7 +221,8 @@ class Committer:
     def _trouble(self, error: Exception) -> Answer:
         number = getattr(error, "errno", None)
         full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "full" in str(error)
-        text = "the disk of the server is full" if full else f"the server cannot write: {error}"
+        said = str(error) if getattr(error, "filename", None) else getattr(error, "strerror", None) or error
+        text = "the disk of the server is full" if full else f"the server cannot write: {said}"
         if not self._said_full:
             self._said_full = True
             notice(f"{text}; clients keep their records and try again")
@@ -199,25 +235,32 @@ class Committer:
     def _check_alive(self) -> None:
         if self._failed:
             raise OSError(errno.EAGAIN, self._failed)
-        try:
-            now = os.stat(self._folder.root)
-            same = (now.st_ino, now.st_dev) == (self._root.st_ino, self._root.st_dev)
-        except FileNotFoundError:
-            same = False
-        if not same:
+        if _identity(self._folder.root) != self._root:
             raise OSError(errno.EAGAIN, f"the data folder {self._folder.root} was removed or replaced")
+        for path, identity in self._bookkeeping.items():
+            if _identity(path) != identity:
+                # Nothing keeps a second server out now, and nothing that is committed would be found again.
+                raise OSError(errno.EIO, f"{path} was removed or replaced")
 
     def _tidy(self) -> None:
         """Forget what is done, and that files were being written, while nothing else is to be done."""
-        cleaned = self.appends.clean(evicted_only=False)
-        if not cleaned and not self._applied:
+        if self._failed:
             return
         try:
-            if self._applied and self._power:
-                sync_file_system(self._folder.root)
-            with self._catalog.transaction():
-                self._catalog.mark_clean(cleaned)
-                self._catalog.clear_intents(self._applied)
-            self._applied = []
-        except (OSError, sqlite3.Error) as error:
-            notice(f"the catalog cannot be tidied: {error}")
+            self._check_alive()
+            cleaned = self.appends.clean(evicted_only=False)
+            if cleaned or self._applied:
+                self._clear(cleaned)
+            if time.monotonic() >= self._look_for_uploads:
+                self._look_for_uploads = time.monotonic() + LOOK_FOR_UPLOADS
+                drop_old_uploads(self._folder, self._catalog, self.appends)
+        except Exception as error:  # nothing may end the thread
+            self._trouble(error)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -28,8 +29,9 @@ class FolderLock:
                 f"the data folder {self._path.parent.parent} is already served by process {holder or '(unknown)'}: "
                 "send to that server, or name another folder with --data-dir"
             ) from None
-        os.ftruncate(file, 0)
-        os.write(file, f"{os.getpid()}\n".encode())
+        with suppress(OSError):  # a full disk: the lock is held all the same, without the name of its holder
+            os.ftruncate(file, 0)
+            os.write(file, f"{os.getpid()}\n".encode())
         self._file = file
         return self
 

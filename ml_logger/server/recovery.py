@@ -14,16 +14,20 @@ from ml_logger import keys
 from ml_logger.notices import notice
 from ml_logger.server.appends import Appends
 from ml_logger.server.catalog import Catalog, FileState
-from ml_logger.server.stage import apply, sync_file_system
+from ml_logger.server.effects import apply, sync_file_system
 from ml_logger.stores.folder import READ_SIZE, Folder, write_all
+
+#: Seconds after which an upload that nobody goes on with is removed: 7 days.
+UPLOAD_KEPT = 7 * 86400
 
 
 def recover(folder: Folder, catalog: Catalog, appends: Appends) -> None:
     """Bring the files to what the catalog says is committed; only files that are marked dirty are touched."""
-    recovered = [(key, _recover_file(folder, key, state)) for key, state in catalog.dirty_files()]
     intents = catalog.intents()
     for _, intent in intents:
         apply(intent, folder, appends)
+    # After the changes of names: what is dirty was marked under the names that follow them.
+    recovered = [(key, _recover_file(folder, key, state)) for key, state in catalog.dirty_files()]
     if recovered or intents:
         # What was cut and renamed must be durable before the catalog forgets that it had to be done.
         sync_file_system(folder.root)
@@ -34,14 +38,37 @@ def recover(folder: Folder, catalog: Catalog, appends: Appends) -> None:
                 else:
                     catalog.set_files([(key, state)])
             catalog.clear_intents(number for number, _ in intents)
+    drop_old_uploads(folder, catalog, appends)
     for leftover in ("staged", "trash"):
         shutil.rmtree(folder.root / keys.PRIVATE / leftover, ignore_errors=True)
+
+
+def drop_old_uploads(folder: Folder, catalog: Catalog, appends: Appends) -> None:
+    """Remove the pieces of uploads whose writer has not come back for `UPLOAD_KEPT` seconds.
+
+    Raises:
+        OSError, sqlite3.Error: it was not possible; the rest is removed the next time.
+    """
+    names = folder.private("uploads", "*").parent
+    before = time.time() - UPLOAD_KEPT
+    old = [path for path in names.iterdir() if path.lstat().st_mtime < before] if names.is_dir() else []
+    if not old:
+        return
+    found = [path.relative_to(folder.root).as_posix() for path in old]
+    with catalog.transaction():  # first: a row without its file would look like damage
+        for key in found:
+            catalog.forget(key)
+    for key in found:
+        appends.forget(key)
+        folder.remove(key)
 
 
 def _recover_file(folder: Folder, key: str, state: FileState) -> FileState | None:
     try:
         descriptor = folder.open(key, os.O_RDWR)
     except OSError as error:
+        if not state.length:
+            return None  # nothing of it was committed
         notice(f"{key!r} was being written when the server ended, and is gone now ({error.strerror})")
         return None
     try:

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import stat
+from collections.abc import Container, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from ml_logger import keys
 from ml_logger.errors import CorruptData, InvalidKey, LoggerError
-from ml_logger.notices import notice
 from ml_logger.server.appends import Appends, OpenFile, Source
 from ml_logger.server.catalog import Catalog, Intent
+from ml_logger.server.effects import TRANSIENT, apply, check_move, sync_file_system, sync_path
 from ml_logger.stores.folder import Folder, check_apart
 from ml_logger.transport.frames import APPENDED, Frame, Op, split_piece
 
 #: Up to this many files are synced one by one; beyond it the file system is, once.
 MAX_SYNCED = 8
 
-#: What the operating system says when it may go better later; everything else is the fault of the request.
-TRANSIENT = {
-    errno.ENOSPC,
-    errno.EDQUOT,
-    errno.EFBIG,
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ENOMEM,
-    errno.EIO,
-    errno.EROFS,
-    errno.EAGAIN,
-    errno.EINTR,
-}
+_STAGED = f"{keys.PRIVATE}/staged/"
 
 
 class RefusedFrame(LoggerError):
@@ -58,6 +46,7 @@ class Stage:
         self._staged: list[Path] = []
         self._intents: list[Intent] = []
         self._renamed: set[str] = set()
+        self._names_changed = False
         self._refusals: list[tuple[str, int, str]] = []
         self.last: dict[str, int] = {}
 
@@ -67,6 +56,8 @@ class Stage:
     def conflicts(self, frame: Frame, writer: str) -> bool:
         """Tell whether a frame must wait for this stage, because it touches what the stage is about to change."""
         touched = _touched(frame, writer)
+        if len(self._files) >= self._appends.limit and touched[0] not in self._files:
+            return True
         if frame.op in (Op.APPEND, Op.CHUNK):
             return bool(self._renamed) and any(_overlap(key, other) for key in touched for other in self._renamed)
         return any(_overlap(key, other) for key in touched for other in (*self._renamed, *self._sources))
@@ -96,9 +87,8 @@ class Stage:
             self._append(frame.key, frame.payload)
         elif frame.op is Op.WRITE:
             self._prepare(frame.key)
-            staged = self._folder.stage(frame.payload)
-            self._staged.append(staged)
-            self._intend("publish", frame.key, str(staged.relative_to(self._folder.root)))
+            self._publish([(self._folder.stage(frame.payload), frame.key)])
+            self._renamed.add(frame.key)
         elif frame.op is Op.CHUNK:
             self._chunk(frame, writer)
         elif frame.op is Op.COMMIT:
@@ -127,6 +117,7 @@ class Stage:
         key = _upload_key(writer, upload)
         if expected == 0:
             self._appends.get(key)  # an empty file travels without any piece
+            self._names_changed = True
         try:
             size = self._folder.stat(key).st_size
         except FileNotFoundError:
@@ -142,13 +133,9 @@ class Stage:
 
     def _prepare(self, key: str) -> None:
         # Finds out now what renaming would find out too late: a file among the folders, a folder in the way.
-        with self._folder.parent(key, create=True) as (fd, name):
-            try:
-                status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            except FileNotFoundError:
-                return
-        if not stat.S_ISREG(status.st_mode):
-            raise RefusedFrame(f"{key!r} is a folder or a link, which no file replaces")
+        self._folder.check_replaceable(key)
+        with self._folder.parent(key, create=True):
+            pass
 
     def _transfer(self, frame: Frame) -> None:
         try:
@@ -156,16 +143,33 @@ class Stage:
         except UnicodeDecodeError:
             raise RefusedFrame(f"{frame.key!r}: the target is not UTF-8") from None
         check_apart(frame.key, target)
-        self._folder.stat(frame.key)
-        with self._folder.parent(target, create=True):
-            pass
-        self._intend("move" if frame.op is Op.MOVE else "copy", target, frame.key)
+        if frame.op is Op.MOVE:
+            check_move(self._folder, frame.key, target)
+            with self._folder.parent(target, create=True):
+                pass
+            self._intend("move", target, frame.key)
+            return
+        # The bytes are copied now: a disk that is too full for them must not find out after the commit.
+        self._publish(self._folder.stage_copy(frame.key, target))
+        self._renamed.add(target)
+
+    def _publish(self, staged: list[tuple[Path, str]]) -> None:
+        for path, key in staged:
+            self._staged.append(path)
+            self._intents.append(Intent("publish", key, str(path.relative_to(self._folder.root))))
 
     def _intend(self, action: str, key: str, source: str) -> None:
         self._intents.append(Intent(action, key, source))
         self._renamed.add(key)
         if source:
             self._renamed.add(source)
+
+    def guarded(self) -> list[str]:
+        """Return the names that, there again, would make a replay of this stage's changes do harm."""
+        # A published blob is gone, under a name that never comes again: its replay finds nothing to do.
+        names = [intent.key for intent in self._intents if intent.action != "publish"]
+        names += [intent.source for intent in self._intents if not intent.source.startswith(_STAGED)]
+        return [name for name in names if name]
 
     def commit(self, applied: list[int]) -> list[int]:
         """Make everything durable, then visible; `applied` are intents of earlier stages to forget with it.
@@ -174,7 +178,8 @@ class Stage:
             The intents of this stage, which are made and can be forgotten with the next one.
 
         Raises:
-            OSError, sqlite3.Error: nothing happened, and everything is as it was before.
+            OSError, sqlite3.Error: nothing happened, and everything is as it was before. With EIO the disk has failed,
+                and only recovery from the catalog knows what happened.
         """
         lengths: dict[OpenFile, int] = {}
         try:
@@ -186,25 +191,41 @@ class Stage:
                 self._sync(names_changed=bool(applied))
             numbers = self._commit_catalog(lengths, applied)
         except BaseException:
-            self._appends.take_back(lengths)
-            for staged in self._staged:
-                staged.unlink(missing_ok=True)
+            self.abandon(lengths)
             raise
         self._catalog.remember_last_seqs(self.last)
         self._appends.settle(lengths)
-        for intent in self._intents:
-            apply(intent, self._folder, self._appends)
+        self._apply()
         return numbers
+
+    def abandon(self, written: Container[OpenFile] = ()) -> None:
+        """Leave nothing behind of a stage that is not committed: what was written is cut, what is new is removed."""
+        for staged in self._staged:
+            with suppress(OSError):
+                staged.unlink()
+        self._appends.take_back(self._files.values(), written)
+
+    def _apply(self) -> None:
+        try:
+            for intent in self._intents:
+                apply(intent, self._folder, self._appends)
+        except OSError as error:
+            # Committed, and not to be made now: nothing may go on before it is, and the next start makes it.
+            raise OSError(errno.EIO, f"what is committed cannot be made: {error.strerror}") from error
 
     def _sync(self, *, names_changed: bool) -> None:
         created = any(file.state.length == 0 for file in self._files.values())
-        if created or names_changed or len(self._files) + len(self._staged) > MAX_SYNCED:
+        if created or names_changed or self._names_changed or len(self._files) + len(self._staged) > MAX_SYNCED:
             sync_file_system(self._folder.root)
             return
         for file in self._files.values():
             os.fdatasync(file.descriptor)
         for staged in self._staged:
             sync_path(staged)
+        if self._staged:
+            # Their names too, up to the folder that was there at the start: without one, the bytes are lost.
+            sync_path(self._staged[0].parent)
+            sync_path(self._staged[0].parent.parent)
 
     def _commit_catalog(self, lengths: dict[OpenFile, int], applied: list[int]) -> list[int]:
         with self._catalog.transaction():
@@ -221,52 +242,14 @@ class Stage:
             return self._catalog.add_intents(self._intents)
 
 
-def apply(intent: Intent, folder: Folder, appends: Appends) -> None:
-    """Make a committed change of names. Done again after a crash, it changes nothing more."""
-    appends.forget(intent.key)
-    appends.forget(intent.source)
-    try:
-        if intent.action == "remove":
-            folder.remove(intent.key)
-        elif intent.action == "copy":
-            folder.copy(intent.source, intent.key)
-        elif intent.action == "move":
-            folder.move(intent.source, intent.key)
-        else:
-            with folder.parent(intent.key, create=True) as (fd, name):
-                os.rename(folder.root / intent.source, name, dst_dir_fd=fd)
-    except FileNotFoundError:
-        pass  # the source is gone: it was done before the crash
-    except OSError as error:
-        # Checked when it was planned, so somebody changed the folder meanwhile. A blob stays for a person to find.
-        notice(f"{intent.action} of {intent.key!r} failed: {error.strerror}; {intent.source or 'it'} was left as it is")
-
-
-def sync_path(path: Path) -> None:
-    """Make the bytes of a file durable."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fdatasync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_file_system(path: Path) -> None:
-    """Make everything on the file system of a path durable: syncfs(2), which Python does not offer."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if not hasattr(libc, "syncfs"):
-            os.sync()
-        elif libc.syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), str(path))
-    finally:
-        os.close(descriptor)
-
-
 def _upload_key(writer: str, upload: int) -> str:
     return f"{keys.PRIVATE}/uploads/{writer}-{upload:016x}"
+
+
+def touches(frame: Frame, writer: str, names: Iterable[str]) -> bool:
+    """Tell whether a frame touches one of some names, or what is above or below it."""
+    touched = _touched(frame, writer)
+    return any(_overlap(key, name) for name in names for key in touched)
 
 
 def _touched(frame: Frame, writer: str) -> list[str]:

@@ -19,6 +19,8 @@ from ml_logger.stores.base import Data, Entry
 
 READ_SIZE = 2**20
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+#: A folder, a pipe, a socket, a device.
+_NO_FILE = (errno.EISDIR, errno.EINVAL, errno.ENXIO)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -195,13 +197,61 @@ class Folder:
             os.rename(name, new_name, src_dir_fd=from_fd, dst_dir_fd=to_fd)
 
     def copy(self, source: str, target: str) -> None:
-        """Copy a file, or all files of a folder."""
+        """Copy a file, or all files of a folder; when there is no room for all, none."""
+        staged = self.stage_copy(source, target)
+        try:
+            while staged:
+                self.publish(*staged.pop(0))
+        finally:
+            for path, _ in staged:
+                path.unlink(missing_ok=True)
+
+    def stage_copy(self, source: str, target: str) -> list[tuple[Path, str]]:
+        """Copy a file, or all files of a folder, to new files that have no key yet; return each with its key to be.
+
+        Raises:
+            OSError: it is impossible, or the disk is full; nothing is left of it.
+        """
+        pairs = self._copies(source, target)
+        for _, key in pairs:
+            self.check_replaceable(key)
+        staged: list[tuple[Path, str]] = []
+        try:
+            for one, key in pairs:
+                with self.parent(key, create=True):
+                    pass
+                staged.append((self.stage(_pieces(self.open(one, os.O_RDONLY), 0, None)), key))
+        except BaseException:
+            for path, _ in staged:
+                path.unlink(missing_ok=True)
+            raise
+        return staged
+
+    def _copies(self, source: str, target: str) -> list[tuple[str, str]]:
         if not stat_module.S_ISDIR(self.stat(source).st_mode):
-            self.publish(self.stage(self.stream(source, 0, None)), target)
-            return
-        # Listed first: a copy into the folder itself must not find its own files.
-        for entry in self.entries(f"{_literal(source)}/**"):
-            self.publish(self.stage(self.stream(entry.key, 0, None)), target + entry.key[len(source) :])
+            return [(source, target)]
+        found = self.entries(f"{_literal(source)}/**")
+        return [(entry.key, target + entry.key[len(source) :]) for entry in found]
+
+    def check_replaceable(self, key: str) -> None:
+        """Check that a file can be put under a key.
+
+        Raises:
+            OSError: a folder is in the way, a file is among the folders, or, unless links are followed, a link.
+        """
+        mode = self.mode(key)
+        if mode is not None and stat_module.S_ISDIR(mode):
+            raise OSError(errno.EISDIR, "is a folder, which no file replaces", key)
+        if mode is not None and not stat_module.S_ISREG(mode) and not self.follow_links:
+            raise OSError(errno.EINVAL, "is no regular file, and is not replaced", key)
+
+    def mode(self, key: str) -> int | None:
+        """Return what kind of thing has a key (a link for itself), None when nothing has."""
+        try:
+            with self.parent(key) as (fd, name):
+                return os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
+        except FileNotFoundError:
+            return None
 
 
 def _fresh_name() -> str:
@@ -227,7 +277,7 @@ def check_apart(source: str, target: str) -> None:
 
 def missing_or_failed(error: OSError, key: str) -> KeyNotFound | StorageFailed:
     """Translate what reading a file raised."""
-    if error.errno in (*_MISSING, errno.EISDIR):
+    if error.errno in (*_MISSING, *_NO_FILE):
         return KeyNotFound(f"no file is stored under {key!r}")
     return failed(error, key)
 

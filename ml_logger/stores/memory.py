@@ -52,7 +52,11 @@ class MemoryStore(Store):
 
     def move(self, source: str, target: str) -> Receipt:
         """Rename a file or a folder."""
-        return self._transfer(source, target, lambda name: self._files.pop(name))
+        check_apart(keys.check(source), keys.check(target))
+        with self._lock:
+            if source not in self._files and self._below(source) and self._below(target):
+                raise StorageFailed(f"{target!r} cannot be stored: it is there, and {source!r} is a folder")
+            return self._transfer(source, target, lambda name: self._files.pop(name))
 
     def copy(self, source: str, target: str) -> Receipt:
         """Copy a file or a folder."""
@@ -63,11 +67,11 @@ class MemoryStore(Store):
         with self._lock:
             names = self._below(source)
             if not names:
-                raise StorageFailed(f"{target!r} cannot be stored: there is no {source!r}")
-            taken = {target + name[len(source) :]: take(name) for name in names}
-            for name in taken:
+                raise KeyNotFound(f"no file is stored under {source!r}")
+            targets = [target + name[len(source) :] for name in names]
+            for name in targets:
                 self._check_free(name)
-            self._files.update(taken)
+            self._files.update({name: take(old) for name, old in zip(targets, names, strict=True)})
         return SETTLED
 
     def _below(self, key: str) -> list[str]:
