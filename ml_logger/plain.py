@@ -21,7 +21,8 @@ from ml_logger.errors import UnsupportedValue
 #: Most elements of an array that become a list within a row.
 MAX_ELEMENTS = 1024
 
-_AS_THEY_ARE = frozenset({type(None), bool, int, float, str, bytes})
+#: The types that are stored as they are.
+PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 _NAMES = frozenset({str})
 _DEEPEST = 100
 
@@ -55,7 +56,7 @@ def metrics(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UnsupportedValue: a value that cannot be a metric, with its name.
     """
-    if _AS_THEY_ARE.issuperset(map(type, values.values())) and _NAMES.issuperset(map(type, values)):
+    if PLAIN.issuperset(map(type, values.values())) and _NAMES.issuperset(map(type, values)):
         return values if type(values) is dict else dict(values)
     flat: dict[str, Any] = {}
     for key, value in values.items():
@@ -78,7 +79,7 @@ def metric(value: Any, key: str, depth: int = 0) -> Any:
     Raises:
         UnsupportedValue: it is too large, or of a type that is no number, text, list or array.
     """
-    if type(value) in _AS_THEY_ARE:
+    if type(value) in PLAIN:
         return value
     if isinstance(value, Color):
         return metric(value.value, key, depth)
@@ -128,7 +129,7 @@ def _array(value: Any, key: str) -> Any:
     if not hasattr(value, "tolist"):  # TensorFlow
         value = value.numpy()
     plain = value.tolist()
-    return plain if type(plain) in _AS_THEY_ARE else metric(plain, key)
+    return plain if type(plain) in PLAIN else metric(plain, key)
 
 
 def _too_large(key: str, size: int) -> UnsupportedValue:
@@ -167,7 +168,7 @@ def _class_parameters(namespace: Mapping[str, Any], name: str) -> dict[str, Any]
 
 
 def _parameter(value: Any, name: str, depth: int) -> Any:
-    if type(value) in _AS_THEY_ARE:
+    if type(value) in PLAIN:
         return value
     if depth > _DEEPEST:
         raise UnsupportedValue(f"parameter {name!r} is nested deeper than {_DEEPEST} levels")

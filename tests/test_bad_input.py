@@ -157,7 +157,7 @@ def test_a_folder_that_cannot_be_written_raises_at_the_first_call(tmp_path: Path
     for root in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nowhere")):
         logger = ML_Logger(root=root, silent=True)
         with pytest.raises(errors.StorageFailed, match=r"configure another log_directory"):
-            logger.log(0, value=0, flush=True)
+            logger.log_text("x", "a.txt")
 
 
 def test_a_disk_that_fills_up_does_not_stop_the_training(tmp_path: Path) -> None:

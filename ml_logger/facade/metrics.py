@@ -11,7 +11,8 @@ from ml_logger import plain, tables
 from ml_logger.encoders import records
 from ml_logger.errors import UnsupportedValue
 from ml_logger.facade.text import Text
-from ml_logger.metrics import Row
+from ml_logger.metrics import STEP, TIMESTAMP, Row
+from ml_logger.plain import PLAIN
 from ml_logger.stores.base import Receipt
 
 METRICS_FILE = "metrics.pkl"
@@ -57,10 +58,16 @@ class Metrics(Text):
         Raises:
             UnsupportedValue: a value that is no number, text, list or small array; nothing of the call is taken.
         """
+        if len(args) == 1 and type(args[0]) is int and key_values and metrics is None and step is UNSET:
+            # What nearly every call is. Names that come as keywords are text: only the values need a look.
+            plain_already = PLAIN.issuperset(map(type, key_values.values()))
+            stored = key_values if plain_already else plain.metrics(key_values)
+            self._take(args[0], key_values, stored, silent, (file or METRICS_FILE, cache))
+            if flush:
+                self.flush(cache, file)
+            return
         values, number, texts = key_values, UNSET, ()
-        if len(args) == 1 and type(args[0]) is int and key_values and metrics is None:
-            number = args[0]  # what nearly every call is
-        elif args:
+        if args:
             values, number, texts = _dispatch(args, metrics, key_values)
         elif metrics is not None:
             values = {**metrics, **key_values}
@@ -68,50 +75,56 @@ class Metrics(Text):
             number = step
             values = {"step": step, **values}
         if values or number is not UNSET:
-            self._take(number, values, silent, file or METRICS_FILE, cache)
+            self._take(number, values, plain.metrics(values), silent, (file or METRICS_FILE, cache))
         if texts:
             self.log_line(*texts, sep=sep, end=end, color=color)
         if flush:
             self.flush(cache, file)
 
-    def _take(self, step: Any, values: Mapping[str, Any], silent: bool, file: str, cache: str | None) -> None:
-        stored = plain.metrics(values)
-        if rows.STEP in stored or rows.TIMESTAMP in stored:
+    def _take(
+        self,
+        step: Any,
+        values: Mapping[str, Any],
+        stored: Mapping[str, Any],
+        silent: bool,
+        slot: tuple[str, str | None],
+    ) -> None:
+        if STEP in stored or TIMESTAMP in stored:
             rows.check_names(stored)
         if step is not UNSET and type(step) is not int:
             step = plain.number(step)
         shown = None if silent or self._silent else rows.shown(values)
         if self._lock._is_owned():  # type: ignore[attr-defined]
             # A signal handler has interrupted this very thread: the call that it interrupted finishes the work.
-            self._interrupting.append((step, stored, shown, file, cache))
+            self._interrupting.append((step, stored, shown, slot))
             return
         with self._lock:
-            self._put_in_row(step, stored, shown, file, cache)
+            self._put_in_row(step, stored, shown, slot)
             while self._interrupting:
                 self._put_in_row(*self._interrupting.popleft())
             if self._has_left:
                 self.flush()  # nobody else will: this runs at the very end of the program
 
-    def _put_in_row(self, step: Any, stored: dict[str, Any], shown: Any, file: str, cache: str | None) -> None:
+    def _put_in_row(self, step: Any, stored: Mapping[str, Any], shown: Any, slot: tuple[str, str | None]) -> None:
         if not self._leaves_properly:
             self._leave_properly()
-        row = self._rows.get((file, cache))
+        row = self._rows.get(slot)
         if step is UNSET:
             step = row.step if row is not None else self._last_step
         if row is not None and row.step == step and row.takes(stored):
             row.add(stored, shown)
         else:
             if row is not None:
-                self._write_row(row, file, cache)
-            self._rows[file, cache] = Row(step, self._clock(), stored, shown)
+                self._write_row(row, slot)
+            self._rows[slot] = Row(step, self._clock(), stored, shown)
         self._last_step = step
 
-    def _write_row(self, row: Row, file: str, cache: str | None) -> None:
-        key = self._row_keys.get(file)
+    def _write_row(self, row: Row, slot: tuple[str, str | None]) -> None:
+        key = self._row_keys.get(slot[0])
         if key is None:  # joined once for each file: this is on the path of every row
-            key = self._row_keys[file] = self._key(file)
+            key = self._row_keys[slot[0]] = self._key(slot[0])
         self._append(key, records.encode(row.record))
-        del self._rows[file, cache]  # after it is stored: Ctrl-C before that leaves it for the next call
+        del self._rows[slot]  # after it is stored: Ctrl-C before that leaves it for the next call
         if row.shown:
             self._echo(tables.metrics_table(row.shown, colored=self._colored))
 
@@ -143,9 +156,9 @@ class Metrics(Text):
     def flush(self, cache: str | None = None, file: str | None = None) -> None:
         """Write the pending rows and print their tables; with `cache` or `file`, only those."""
         with self._lock:
-            for name, owner in [*self._rows]:
-                if (file is None or name == file) and (cache is None or owner == cache):
-                    self._write_row(self._rows[name, owner], name, owner)
+            for slot in [*self._rows]:
+                if (file is None or slot[0] == file) and (cache is None or slot[1] == cache):
+                    self._write_row(self._rows[slot], slot)
 
     def log_params(self, path: str = PARAMETERS_FILE, silent: bool = False, **namespaces: Any) -> Receipt:
         """Log the parameters of a run: `log_params(Args=vars(args))`, and print them as a table.

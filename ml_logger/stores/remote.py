@@ -35,6 +35,10 @@ from ml_logger.transport.spools import Spools
 _GLANCE = 0.2
 
 
+#: How many keys are kept in their encoded form.
+MAX_KEYS = 1024
+
+
 class Limits(NamedTuple):
     """Seconds: how long to linger for more records, to wait at the end, and to wait for a server that is silent."""
 
@@ -58,6 +62,7 @@ class RemoteStore(Store):
         self._sender: Sender | None = None
         self._thread: threading.Thread | None = None
         self._progress = Progress()
+        self._encoded: dict[str, bytes] = {}
         self._uploads = itertools.count(time.time_ns())  # no two uploads of a writer have one number
         self._adoption = Adoption(home, transport)
         self._adoption.start()
@@ -96,12 +101,22 @@ class RemoteStore(Store):
         sender = self._sender
         if sender is None or self._thread is None:
             sender = self._started()
-        seq = sender.spool.append(op, keys.check(key).encode(), payload, flags)
+        encoded = self._encoded.get(key)
+        if encoded is None:
+            encoded = self._encode(key)
+        seq = sender.spool.append(op, encoded, payload, flags)
         if sender.idle:
             sender.poke()
         if not seq:
             self._progress.refused[0] = StorageFailed("dropped: the spool and the queue in memory were full")
         return NumberedReceipt(self._progress, seq)
+
+    def _encode(self, key: str) -> bytes:
+        # Checked and encoded once for each key; forgotten all at once when there are many.
+        if len(self._encoded) >= MAX_KEYS:
+            self._encoded.clear()
+        encoded = self._encoded[key] = keys.check(key).encode()
+        return encoded
 
     def append(self, key: str, data: bytes) -> Receipt:
         """Add bytes at the end of a file: they are in the spool when the call returns."""

@@ -105,13 +105,14 @@ class Spool:
             return 0
         seq = self.last + 1
         frame = frames.encode(seq, op, key, payload, flags)
+        size = len(frame)
         self._writing = True
-        if not self._queue and self._write(seq, frame):
-            self._size += len(frame)
+        if not self._queue and self._write(seq, frame, size):
+            self._size += size
         else:
             self._queue.append((seq, frame))
-            self._queued_bytes += len(frame)
-        self.appended_bytes += len(frame)
+            self._queued_bytes += size
+        self.appended_bytes += size
         self.last = seq  # last of all: the sender reads up to this number
         self._writing = False
         return seq
@@ -128,14 +129,14 @@ class Spool:
             self.last = max(self.last, whole[-1].seq if whole else 0)
         self._writing = False
 
-    def _write(self, seq: int, frame: bytes) -> bool:
+    def _write(self, seq: int, frame: bytes, size: int) -> bool:
         try:
             if self._file is None or self._size >= self._segment_size:
                 if self.folder is None:
                     return False
                 self._begin_segment(seq)
             written = os.write(self._file, frame)  # type: ignore[arg-type]
-            if written != len(frame):
+            if written != size:
                 os.ftruncate(self._file, self._size)  # type: ignore[arg-type]
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
