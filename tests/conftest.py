@@ -13,6 +13,7 @@ from ml_logger.stores import open_store
 from ml_logger.stores.base import Store
 from ml_logger.stores.memory import MemoryStore
 from ml_logger.testing import Server
+from tests.wire import append, post
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +74,10 @@ def logger(root: str) -> Iterator[ML_Logger]:
     """A logger into a folder, then one to a server; both print nothing."""
     with ML_Logger(root=root, prefix="me/run", silent=True) as opened:
         yield opened
+
+
+@pytest.fixture
+def filled(server: Server) -> Server:
+    """A server with one file of ten bytes."""
+    assert post(server, append(1, b"0123456789")).status_code == 200
+    return server

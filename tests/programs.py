@@ -6,6 +6,9 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ml_logger import ML_Logger
@@ -24,6 +27,14 @@ def start(code: str, *args: object) -> subprocess.Popen[bytes]:
     """Start a program whose stdout is read while it runs."""
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, args)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another thread does; fail when it takes too long."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        threading.Event().wait(0.01)
 
 
 def push(url: str) -> subprocess.CompletedProcess[str]:

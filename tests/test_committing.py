@@ -1,0 +1,263 @@
+"""The committer: bytes stay where they belong, whatever runs out, fails, or is killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from ml_logger.errors import StorageFailed
+from ml_logger.server import committer as committing
+from ml_logger.server import stage as staging
+from ml_logger.server.appends import MAX_OPEN
+from ml_logger.server.catalog import Catalog
+from ml_logger.server.committer import Answer, Committer
+from ml_logger.server.recovery import UPLOAD_KEPT
+from ml_logger.stores.folder import Folder
+from ml_logger.testing import Server
+from ml_logger.transport import frames
+from ml_logger.transport.frames import Op
+from tests import programs
+from tests.test_server import refused
+from tests.wire import WRITER, append, post
+
+
+def test_many_files_in_one_batch_keep_their_bytes(server: Server) -> None:
+    """A batch that appends to more files than are kept open puts every byte where it belongs."""
+    count = 3 * MAX_OPEN
+    batch = [append(n + 1, f"{n};".encode(), f"run/{n % (count // 2)}") for n in range(count)]
+    assert post(server, b"".join(batch)).json()["rejected"] == []
+
+    found = {n: (server.data_dir / "run" / str(n)).read_bytes() for n in range(count // 2)}
+    assert found == {n: f"{n};{n + count // 2};".encode() for n in range(count // 2)}
+
+
+def test_few_descriptors_are_enough(tmp_path: Path) -> None:
+    """A server that may open only a few files appends to many, by closing those that are idle."""
+    command = ("bash", "-c", 'ulimit -n 48; exec "$0" -m ml_logger.server "$@"', sys.executable)
+    server = Server(tmp_path / "data", command=command)
+    server.start()
+    try:
+        for n in range(120):
+            assert post(server, append(n + 1, f"{n}".encode(), f"run/{n}")).status_code == 200
+    finally:
+        server.stop()
+
+    assert [(tmp_path / "data" / "run" / str(n)).read_bytes() for n in range(120)] == [b"%d" % n for n in range(120)]
+
+
+def test_as_many_files_may_be_open_as_the_system_grants(tmp_path: Path) -> None:
+    """The soft limit of open files that a shell sets is raised to the hard one."""
+    command = ("bash", "-c", 'ulimit -Sn 64; exec "$0" -m ml_logger.server "$@"', sys.executable)
+    server = Server(tmp_path / "data", command=command)
+    server.start()
+    try:
+        (limits,) = re.findall(r"Max open files +(\d+) +(\d+)", Path(f"/proc/{server.pid}/limits").read_text())
+    finally:
+        server.stop()
+
+    assert limits[0] == limits[1]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """A data folder without a server."""
+    (tmp_path / "own").mkdir()
+    return Folder(tmp_path / "own", follow_links=False)
+
+
+def commit_in(folder: Folder, *batches: bytes, fail: list[str] | None = None) -> list[Answer]:
+    """Let a committer of this process take batches in, each of its own, then end."""
+    said = [] if fail is None else fail
+    catalog = Catalog(folder.private("catalog.db"), "FULL")
+    committer = Committer(folder, catalog, power=True, fail=said.append)
+    try:
+        return [committer.submit(WRITER, list(frames.decode(batch))).result(20) for batch in batches]
+    finally:
+        committer.close()
+
+
+def test_a_move_is_not_made_again_over_its_target(server: Server) -> None:
+    """Killed when the source of a move is there again, a server leaves the moved file as it is."""
+    body = append(1, b"precious", "a") + frames.encode(2, Op.MOVE, b"a", b"b") + append(3, b"next", "a")
+    for _ in range(5):
+        assert post(server, body).json()["rejected"] == []
+        server.kill()
+        server.start()
+
+    assert (server.data_dir / "b").read_bytes() == b"precious"
+    assert (server.data_dir / "a").read_bytes() == b"next"
+
+
+def test_a_failed_append_leaves_no_file(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows a move and fails neither leaves an empty file nor lets the move be made a second time."""
+    body = append(1, b"precious", "a") + frames.encode(2, Op.MOVE, b"a", b"b") + append(3, b"next", "a")
+    write = staging.Appends.write
+
+    def full(appends: staging.Appends, file: staging.OpenFile, sources: list[bytes]) -> int:
+        if b"next" in sources:
+            raise OSError(28, "No space left on device")
+        return write(appends, file, sources)
+
+    monkeypatch.setattr(staging.Appends, "write", full)
+    monkeypatch.setattr(Committer, "_tidy", lambda committer: None)
+    (answer,) = commit_in(folder, body)
+    assert answer.status == 507
+    assert not (folder.root / "a").exists()
+    assert Catalog(folder.private("catalog.db"), "FULL").intents() == []
+    monkeypatch.undo()
+    (answer,) = commit_in(folder, body)
+
+    assert answer.status == 200
+    assert ((folder.root / "a").read_bytes(), (folder.root / "b").read_bytes()) == (b"next", b"precious")
+
+
+def test_a_copy_is_not_promised_on_a_full_disk(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy whose bytes find no room is answered with 507, leaves nothing, and is made when it is sent again."""
+    commit_in(folder, append(1, b"one", "d/a") + append(2, b"two", "d/b"))
+    stage, staged = Folder.stage, []
+
+    def full(folder: Folder, data: object) -> Path:
+        if staged:
+            raise OSError(28, "No space left on device")
+        staged.append(stage(folder, data))  # type: ignore[arg-type]
+        return staged[0]
+
+    monkeypatch.setattr(Folder, "stage", full)
+    (answer,) = commit_in(folder, frames.encode(3, Op.COPY, b"d", b"e"))
+    assert answer.status == 507
+    assert not staged[0].exists()
+    monkeypatch.undo()
+    (answer,) = commit_in(folder, frames.encode(3, Op.COPY, b"d", b"e"))
+
+    assert (answer.status, answer.body["rejected"]) == (200, [])
+    assert [entry.key for entry in folder.entries("**")] == ["d/a", "d/b", "e/a", "e/b"]
+
+
+def test_a_change_of_names_that_fails_is_made_later(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A committed move that the disk does not take stops the server, and is made by the next one."""
+    commit_in(folder, append(1, b"one", "a"))
+
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Folder, "move", full)
+    said: list[str] = []
+    answers = commit_in(folder, frames.encode(2, Op.MOVE, b"a", b"b"), append(3), fail=said)
+    assert [answer.status for answer in answers] == [200, 503]
+    assert len(said) == 1
+    monkeypatch.undo()
+    commit_in(folder, append(3))
+
+    assert (folder.root / "b").read_bytes() == b"one"
+
+
+@pytest.mark.parametrize("name", ["lock", "catalog.db", ""])
+def test_a_server_without_its_bookkeeping_stops(filled: Server, name: str) -> None:
+    """Once its lock or catalog is gone, a server acknowledges nothing more and ends with status 1."""
+    private = filled.data_dir / ".ml_logger"
+    (private / name).unlink() if name else shutil.rmtree(private)
+    try:
+        assert post(filled, append(1) + append(2)).status_code == 503
+    except requests.ConnectionError:
+        pass  # it had found out by itself, and was gone
+    process = filled._process
+    assert process is not None
+
+    assert process.wait(20) == 1
+    assert "was removed or replaced: stopped" in filled.log.read_text()
+    assert (filled.data_dir / "run" / "a").read_bytes() == b"0123456789"
+
+
+def test_a_catalog_that_fails_to_answer_does_not_end_the_thread(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error while the answer is put together is answered with 503, and the next batch is taken in."""
+    refusals, left = Catalog.refusals, [sqlite3.OperationalError("disk I/O error"), RuntimeError("a mistake")]
+
+    def failing(catalog: Catalog, writer: str, first: int, last: int) -> list[tuple[int, str]]:
+        if left:
+            raise left.pop()
+        return refusals(catalog, writer, first, last)
+
+    monkeypatch.setattr(Catalog, "refusals", failing)
+    answers = commit_in(folder, append(1), append(1), append(1), append(2))
+
+    assert [answer.status for answer in answers] == [503, 503, 200, 200]
+    assert (folder.root / "run" / "a").read_bytes() == b"xx"
+
+
+def test_the_names_of_staged_files_are_synced(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a write is acknowledged, the file that waits to be renamed is durable with its name."""
+    synced: list[str] = []
+    sync = staging.sync_path
+    monkeypatch.setattr(staging, "sync_path", lambda path: (synced.append(path.name), sync(path)))
+    commit_in(folder, frames.encode(1, Op.WRITE, b"a", b"x"))
+
+    assert synced[1:] == ["staged", ".ml_logger"]
+
+
+def test_a_server_that_cannot_open_its_catalog_says_so(tmp_path: Path) -> None:
+    """A folder in place of the catalog, or a disk that fails, gives a sentence and status 1; nothing is set aside."""
+    catalog = tmp_path / "d" / ".ml_logger" / "catalog.db"
+    catalog.mkdir(parents=True)
+    assert "catalog" in refused("--data-dir", tmp_path / "d", "--port", 0)
+    assert catalog.is_dir()
+    (tmp_path / "e" / ".ml_logger").mkdir(parents=True)
+    (tmp_path / "e" / ".ml_logger" / "uploads").mkdir()
+    full = (
+        "import sys\n"
+        "from ml_logger.server import recovery\n"
+        "from ml_logger.server.__main__ import main\n"
+        "def full(*args): raise OSError(28, 'No space left on device')\n"
+        "recovery.drop_old_uploads = full\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", full, "--data-dir", str(tmp_path / "e"), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=programs.PATIENCE, check=False)
+    assert done.returncode == 1
+    assert "cannot start in" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_disk_that_fails_is_no_damaged_catalog(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk fails as the catalog is opened, the catalog stays, and so does what it knows of writers."""
+    commit_in(folder, append(1))
+
+    def failing(*args: object, **kwargs: object) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(sqlite3, "connect", failing)
+    with pytest.raises(StorageFailed, match="cannot be opened"):
+        Catalog(folder.private("catalog.db"), "FULL")
+    monkeypatch.undo()
+
+    assert Catalog(folder.private("catalog.db"), "FULL").last_seq(WRITER) == 1
+
+
+def test_uploads_that_nobody_goes_on_with_are_removed(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of uploads are kept for a week after the last one, and removed at the start and while idle."""
+    commit_in(folder, *(frames.encode(n, Op.CHUNK, b"c", frames.piece(n, 0, b"piece")) for n in (1, 2, 3)))
+    first, second, kept = sorted((folder.root / ".ml_logger" / "uploads").iterdir())
+    long_ago = time.time() - UPLOAD_KEPT - 60
+    os.utime(first, (long_ago, long_ago))
+    commit_in(folder, append(4))
+    assert sorted(kept.parent.iterdir()) == [second, kept]
+    monkeypatch.setattr(committing, "LOOK_FOR_UPLOADS", 0.0)
+    monkeypatch.setattr(committing, "IDLE", 0.05)
+    catalog = Catalog(folder.private("catalog.db"), "FULL")
+    committer = Committer(folder, catalog, power=True, fail=print)
+    os.utime(second, (long_ago, long_ago))
+    programs.wait_until(lambda: not second.exists())
+    committer.close()
+
+    assert list(kept.parent.iterdir()) == [kept]
+    assert Catalog(folder.private("catalog.db"), "FULL").file(f".ml_logger/uploads/{second.name}") is None
