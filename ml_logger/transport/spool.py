@@ -177,8 +177,7 @@ class Spool:
     def batch(self, limit: int) -> Batch | None:
         """Return the next frames that are not acknowledged, of about `limit` bytes; None when there are none.
 
-        Raises:
-            CorruptData: the file holds something else than frames.
+        Where a file is damaged or gone, those behind the gap: `first` tells.
         """
         if self.acknowledged >= self.last:
             return None
