@@ -16,12 +16,16 @@ from sanic.exceptions import SanicException
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
 from ml_logger.server import batches, files
+from ml_logger.server.bodies import Bodies
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.committer import Committer
 from ml_logger.stores.folder import Folder
 from ml_logger.transport import protocol
 
 T = TypeVar("T")
+
+#: Seconds in which the head of a request must have come, from its first byte.
+HEAD_TIMEOUT = 10.0
 
 
 class Service:
@@ -33,6 +37,7 @@ class Service:
         self.folder = Folder(data_dir, follow_links=False)
         self.catalog = Catalog(self.folder.private("catalog.db"), "FULL" if power else "NORMAL")
         self.committer = Committer(self.folder, self.catalog, power=power, fail=self._fail)
+        self.bodies = Bodies(protocol.MAX_BODY)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ml-logger-files")
 
     def _fail(self, why: str) -> None:
@@ -54,7 +59,7 @@ def create_app(service: Service, token: str | None) -> Sanic[Any, Any]:
     app = Sanic(f"ml_logger_{secrets.token_hex(4)}", configure_logging=False)
     app.config.update(
         REQUEST_MAX_SIZE=protocol.MAX_BODY,
-        REQUEST_TIMEOUT=60,
+        REQUEST_TIMEOUT=HEAD_TIMEOUT,
         RESPONSE_TIMEOUT=120,
         KEEP_ALIVE_TIMEOUT=75,
         ACCESS_LOG=False,

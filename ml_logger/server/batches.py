@@ -18,7 +18,7 @@ _WRITER = re.compile(r"[0-9a-f]{32}")
 _MAX_SEQ = 2**63 - 1
 
 
-@routes.post(protocol.BATCHES)
+@routes.post(protocol.BATCHES, stream=True)
 async def post_batch(request: Request) -> HTTPResponse:
     """Verify a batch, have it committed, and answer with the last committed number."""
     if request.headers.get("content-type") != protocol.CONTENT_TYPE:
@@ -27,8 +27,10 @@ async def post_batch(request: Request) -> HTTPResponse:
     if not _WRITER.fullmatch(writer):
         return json({"error": f"{protocol.WRITER} must be 32 hexadecimal digits"}, 400)
     service = request.app.ctx.service
-    batch = await service.in_thread(_decode, request.body)
-    answer = await asyncio.wrap_future(service.committer.submit(writer, batch))
+    async with service.bodies.read(request) as body:
+        batch = await service.in_thread(_decode, body)
+        del body
+        answer = await asyncio.wrap_future(service.committer.submit(writer, batch))
     headers = {"Retry-After": str(RETRY_AFTER)} if answer.status in (503, 507) else None
     return json(answer.body, answer.status, headers=headers)
 

@@ -13,6 +13,7 @@ from sanic import Sanic
 
 from ml_logger.notices import notice, write
 from ml_logger.server.app import Service
+from ml_logger.server.connections import Connection
 
 #: Seconds that requests in flight are given when the server stops.
 GRACE = 3.0
@@ -42,7 +43,7 @@ async def _serve(app: Sanic[Any, Any], service: Service, listener: socket.socket
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     service.on_failure = lambda: loop.call_soon_threadsafe(stop.set)
-    server: Any = await app.create_server(sock=listener, return_asyncio_server=True)
+    server: Any = await app.create_server(sock=listener, protocol=Connection, return_asyncio_server=True)
     await server.startup()
     await server.before_start()
     await server.start_serving()
