@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,118 @@ def test_as_many_files_may_be_open_as_the_system_grants(tmp_path: Path) -> None:
         server.stop()
 
     assert limits[0] == limits[1]
+
+
+def test_bytes_of_others_are_never_overwritten(server: Server) -> None:
+    """While a local program appends to the very file that a server appends to, every line of both stays whole."""
+    others = programs.start(
+        """
+        import os, sys
+        file = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        for n in range(30000):
+            os.write(file, b"other %d\\n" % n)
+            if n == 100: print("begun", flush=True)
+        """,
+        server.data_dir / "shared.txt",
+    )
+    assert others.stdout is not None
+    others.stdout.readline()
+    seq = 0
+    while others.poll() is None or seq < 50:
+        seq += 1
+        assert post(server, append(seq, b"ours %d\n" % seq, "shared.txt")).json()["committed"] == seq
+    others.communicate(timeout=programs.PATIENCE)
+    lines = (server.data_dir / "shared.txt").read_text().splitlines()
+
+    assert [line for line in lines if line.startswith("other")] == [f"other {n}" for n in range(30000)]
+    assert [line for line in lines if line.startswith("ours")] == [f"ours {n}" for n in range(1, seq + 1)]
+    assert len(lines) == 30000 + seq
+    assert server.log.read_text().count("somebody else appended") == 1
+
+
+def test_a_record_that_others_append_into_is_appended_again(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When somebody appends between two parts of one write, the record is there whole behind what they wrote."""
+    write, left = os.write, [1]
+
+    def short(file: int, data: memoryview) -> int:
+        if left and bytes(data) == b"record":
+            left.pop()
+            written = write(file, data[:3])
+            with (folder.root / "run" / "a").open("ab") as other:
+                other.write(b"OTHER")
+            return written
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", short)
+    (answer,) = commit_in(folder, append(1, b"record"))
+
+    assert answer.status == 200
+    assert (folder.root / "run" / "a").read_bytes() == b"recOTHERordrecord"
+
+
+def test_a_failed_append_leaves_what_others_appended(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a write fails after somebody has appended before it, only our own bytes are taken back."""
+    commit_in(folder, append(1, b"first"))
+    sync, full = os.fdatasync, [1]
+
+    def failing(file: int) -> None:
+        if full:
+            full.pop()
+            raise OSError(28, "No space left on device")
+        sync(file)
+
+    write = os.write
+
+    def late(file: int, data: memoryview) -> int:
+        if full and bytes(data) == b"second":
+            with (folder.root / "run" / "a").open("ab") as other:
+                other.write(b"OTHER")
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", late)
+    monkeypatch.setattr(os, "fdatasync", failing)
+    failed, taken = commit_in(folder, append(2, b"second"), append(2, b"second"))
+
+    assert (failed.status, taken.status) == (507, 200)
+    assert (folder.root / "run" / "a").read_bytes() == b"firstOTHERsecond"
+
+
+def test_a_lost_catalog_is_rebuilt_from_the_files(filled: Server) -> None:
+    """Without its bookkeeping folder a server starts, says what it found, and goes on behind what is there."""
+    filled.stop()
+    shutil.rmtree(filled.data_dir / ".ml_logger")
+    filled.start()
+    with sqlite3.connect(filled.data_dir / ".ml_logger" / "catalog.db") as catalog:
+        assert catalog.execute("SELECT key, length FROM files").fetchall() == [("run/a", 10)]
+    assert post(filled, append(1, b"more", "run/a"), "f" * 32).status_code == 200
+
+    assert (filled.data_dir / "run" / "a").read_bytes() == b"0123456789more"
+    assert "had no catalog: rebuilt from its 1 file (10 bytes)" in filled.log.read_text()
+
+
+def test_a_batch_that_finds_no_room_keeps_no_other_out(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When one batch of a group is too large for the disk, the others of the group are committed."""
+    write = staging.Appends.write
+
+    def full(appends: staging.Appends, file: staging.OpenFile, sources: list[staging.Source]) -> int:
+        if b"large" in sources:
+            raise OSError(28, "No space left on device")
+        return write(appends, file, sources)
+
+    monkeypatch.setattr(staging.Appends, "write", full)
+    catalog = Catalog(folder.private("catalog.db"), "FULL")
+    committer = Committer(folder, catalog, power=True, fail=print)
+    with committer._lock:  # none is taken before all three wait
+        requests_ = []
+        for number, data in enumerate((b"small", b"large", b"small")):
+            request = committing.Request(f"{number:032x}", frames.decode(append(1, data, str(number))), 1, Future())
+            committer._queue.put(request)
+            requests_.append(request)
+    statuses = [request.answer.result(20).status for request in requests_]
+    committer.close()
+
+    assert statuses == [200, 507, 200]
+    assert sorted(path.name for path in folder.root.iterdir() if path.is_file()) == ["0", "2"]
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""The files that the committer appends to: open descriptors, committed lengths, and what others did to them."""
+"""The files that the committer appends to: open descriptors, committed lengths, and what others did to them.
+
+They are opened with `O_APPEND`, so that not one byte of somebody else, who may append at the same moment, is ever
+overwritten; where our bytes went is looked up after the write.
+"""
 
 from __future__ import annotations
 
@@ -17,24 +21,28 @@ from ml_logger.stores.folder import READ_SIZE, Folder
 #: How many files are kept open, where the process may open four times as many.
 MAX_OPEN = 256
 
+#: How often something that others have appended into the middle of is appended anew.
+TRIES = 5
+
 #: What is appended: bytes, or a file whose bytes are copied piece by piece.
 Source = bytes | Path
 
 
 class OpenFile:
-    """One file that is being appended to: its descriptor and what is committed of it."""
+    """One file that is being appended to: its descriptor, what is committed of it, and where our last write lies."""
 
-    __slots__ = ("created", "descriptor", "key", "state")
+    __slots__ = ("created", "descriptor", "key", "start", "state", "stop")
 
     def __init__(self, key: str, descriptor: int, state: FileState, *, created: bool) -> None:
         self.key = key
         self.descriptor = descriptor
         self.state = state
         self.created = created
+        self.start = self.stop = state.length
 
 
 class Appends:
-    """Append to files, by offset, behind what is committed. Used by the committer's thread; `view` is for readers."""
+    """Append to files, behind what is committed. Used by the committer's thread; `open_view` is for readers."""
 
     def __init__(self, folder: Folder, catalog: Catalog) -> None:
         self._folder = folder
@@ -45,6 +53,7 @@ class Appends:
         self.limit = min(MAX_OPEN, max(4, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
         self._in_flight: dict[str, int] = {}
         self._view = threading.Lock()
+        self._told: set[str] = set()
 
     def get(self, key: str) -> OpenFile:
         """Return a file ready for appending; created where there is none. What others did to it is taken as the truth.
@@ -62,6 +71,7 @@ class Appends:
             file = self._open_or_make_room(key)
         self._held.add(key)
         self._adopt_foreign(file)
+        file.start = file.stop = file.state.length
         return file
 
     def shrink(self) -> None:
@@ -92,11 +102,10 @@ class Appends:
 
     def _open_file(self, key: str) -> OpenFile:
         known = self._catalog.file(key)
-        # Never O_APPEND: pwrite would ignore the offset.
         try:
-            descriptor, created = self._folder.open(key, os.O_RDWR), False
+            descriptor, created = self._folder.open(key, os.O_RDWR | os.O_APPEND), False
         except FileNotFoundError:
-            descriptor, created = self._folder.open(key, os.O_RDWR | os.O_CREAT), True
+            descriptor, created = self._folder.open(key, os.O_RDWR | os.O_APPEND | os.O_CREAT), True
         state = known or FileState(1, os.fstat(descriptor).st_size, False)
         file = self._open[key] = OpenFile(key, descriptor, state, created=created)
         return file
@@ -106,11 +115,16 @@ class Appends:
         if size == state.length:
             return
         if size > state.length:
-            notice(f"{file.key!r} has {size - state.length:,} bytes that somebody else appended: they are kept")
+            self._tell_appended(file.key, size - state.length)
             file.state = FileState(state.generation, size, False)
         else:
             notice(f"{file.key!r} was cut or replaced by somebody else: going on behind its {size:,} bytes")
             file.state = FileState(state.generation + 1, size, False)
+
+    def _tell_appended(self, key: str, size: int) -> None:
+        if key not in self._told:  # once: a program that logs into the same file does it again and again
+            self._told.add(key)
+            notice(f"{key!r} has {size:,} bytes that somebody else appended: they are kept, and so are later ones")
 
     def mark_dirty(self, files: Iterable[OpenFile]) -> None:
         """Commit that files may hold more than is committed, before anything is written to them."""
@@ -122,25 +136,40 @@ class Appends:
         for file in unmarked:
             file.state = file.state._replace(dirty=True)
 
-    def write(self, file: OpenFile, sources: Iterable[Source]) -> int:
-        """Write behind what is committed, and return the new length. Readers do not see it until `settle`."""
+    def write(self, file: OpenFile, sources: list[Source]) -> int:
+        """Write behind all that is there, and return the new length. Readers do not see it until `settle`."""
         with self._view:
             self._in_flight.setdefault(file.key, file.state.length)
-        at = file.state.length
+        for _ in range(TRIES):
+            if self._write_in_one_piece(file, sources):
+                break
+            notice(f"somebody else appended to {file.key!r} in the middle of a record: it is appended once more, whole")
+        if file.start > file.state.length:
+            self._tell_appended(file.key, file.start - file.state.length)
+        return file.stop
+
+    def _write_in_one_piece(self, file: OpenFile, sources: list[Source]) -> bool:
+        start, whole = None, True
         for block in _blocks(sources):
             view = memoryview(block)
             while view:  # a write may be short, near the end of a disk or a limit
-                written = os.pwrite(file.descriptor, view, at)
+                written = os.write(file.descriptor, view)
                 if not written:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                at, view = at + written, view[written:]
-        return at
+                stop, view = os.lseek(file.descriptor, 0, os.SEEK_CUR), view[written:]
+                if start is None:
+                    start = file.start = stop - written
+                elif stop - written != file.stop:
+                    whole = False
+                file.stop = stop
+        return whole
 
     def settle(self, lengths: dict[OpenFile, int]) -> None:
         """Show readers what is committed now."""
         with self._view:
             for file, length in lengths.items():
                 file.state = file.state._replace(length=length)
+                file.start = file.stop = length
                 file.created = False
                 self._in_flight.pop(file.key, None)
 
@@ -154,7 +183,7 @@ class Appends:
         for file in files:
             try:
                 if file in written:
-                    os.ftruncate(file.descriptor, file.state.length)
+                    self._cut_back(file)
                 if file.created and not os.fstat(file.descriptor).st_size:
                     self.forget(file.key)
                     self._folder.remove(file.key)
@@ -164,6 +193,16 @@ class Appends:
                 self._in_flight.pop(file.key, None)
         if failure is not None:
             raise OSError(errno.EIO, f"what was not committed cannot be taken back: {failure.strerror}") from failure
+
+    def _cut_back(self, file: OpenFile) -> None:
+        size = os.fstat(file.descriptor).st_size
+        if size == file.stop:
+            os.ftruncate(file.descriptor, file.start)
+        elif size > file.stop > file.start:
+            # Cutting would take what they have appended behind ours; both are the truth now.
+            count = file.stop - file.start
+            notice(f"{count:,} bytes of {file.key!r} were not committed, and others appended behind them: they stay")
+        file.start = file.stop = file.state.length
 
     def open_view(self, key: str) -> tuple[int, os.stat_result, int]:
         """Open a file for a reader: its descriptor, status, and the length that is committed. For any thread.

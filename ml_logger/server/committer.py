@@ -17,7 +17,7 @@ from ml_logger.notices import notice
 from ml_logger.server.appends import Appends
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.effects import sync_file_system
-from ml_logger.server.recovery import drop_old_uploads, recover
+from ml_logger.server.recovery import drop_old_uploads, rebuild, recover
 from ml_logger.server.stage import Stage, touches
 from ml_logger.stores.folder import Folder
 from ml_logger.transport.frames import Frame
@@ -30,6 +30,8 @@ QUEUE_SIZE = 64 * 2**20
 IDLE = 1.0
 #: Seconds between looks for uploads that nobody goes on with.
 LOOK_FOR_UPLOADS = 3600.0
+#: After this long without trouble, trouble is news again, in seconds.
+QUIET = 60.0
 #: Seconds after which a client that was turned away should come back.
 RETRY_AFTER = 1
 
@@ -76,10 +78,12 @@ class Committer:
         self._failed = ""
         self._applied: list[int] = []
         self._guarded: list[str] = []
-        self._said_full = False
+        self._say_again = 0.0
+        self.commits = 0
         self._look_for_uploads = time.monotonic() + LOOK_FOR_UPLOADS
         self._root = _identity(folder.root)
         self._bookkeeping = {path: _identity(path) for path in map(folder.private, ("lock", "catalog.db"))}
+        rebuild(folder, catalog)
         recover(folder, catalog, self.appends)
         self._stage = self._begin()
         self._thread = threading.Thread(target=self._run, name="ml-logger-committer", daemon=True)
@@ -121,7 +125,13 @@ class Committer:
             if first is None:
                 return
             group = self._take(first)
-            self._settle(group, self._commit(group))
+            trouble = self._commit(group)
+            if trouble is not None and len(group) > 1:
+                # One that finds no room must not keep out those that would.
+                for request in group:
+                    self._settle([request], self._commit([request]))
+            else:
+                self._settle(group, trouble)
             with self._lock:
                 self._queued_bytes -= sum(request.size for request in group)
 
@@ -184,7 +194,7 @@ class Committer:
         if stage:
             self._applied = stage.commit(self._applied)
             self._guarded = stage.guarded()
-            self._said_full = False
+            self.commits += 1
         else:
             stage.abandon()
         self.appends.shrink()
@@ -223,9 +233,10 @@ class Committer:
         full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "full" in str(error)
         said = str(error) if getattr(error, "filename", None) else getattr(error, "strerror", None) or error
         text = "the disk of the server is full" if full else f"the server cannot write: {said}"
-        if not self._said_full:
-            self._said_full = True
+        now = time.monotonic()
+        if now >= self._say_again:
             notice(f"{text}; clients keep their records and try again")
+        self._say_again = now + QUIET
         if number == errno.EIO and not self._failed:
             # After a failed sync nobody knows what is on the disk: only recovery from the catalog does.
             self._failed = text

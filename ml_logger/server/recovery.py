@@ -11,14 +11,26 @@ import time
 from pathlib import Path
 
 from ml_logger import keys
-from ml_logger.notices import notice
+from ml_logger.notices import notice, plural
 from ml_logger.server.appends import Appends
 from ml_logger.server.catalog import Catalog, FileState
-from ml_logger.server.effects import apply, sync_file_system
+from ml_logger.server.effects import apply, sync_file_system, sync_path
 from ml_logger.stores.folder import READ_SIZE, Folder, write_all
 
 #: Seconds after which an upload that nobody goes on with is removed: 7 days.
 UPLOAD_KEPT = 7 * 86400
+
+
+def rebuild(folder: Folder, catalog: Catalog) -> None:
+    """Begin a new catalog with the files that are there: all of them are taken as they are."""
+    if not catalog.is_new:
+        return
+    entries = folder.entries("**")
+    with catalog.transaction():
+        catalog.set_files((entry.key, FileState(1, entry.size, False)) for entry in entries)
+    if entries:
+        size = sum(entry.size for entry in entries)
+        notice(f"{folder.root} had no catalog: rebuilt from its {plural(len(entries), 'file')} ({size:,} bytes)")
 
 
 def recover(folder: Folder, catalog: Catalog, appends: Appends) -> None:
@@ -88,7 +100,8 @@ def _recover_file(folder: Folder, key: str, state: FileState) -> FileState | Non
 def _set_aside(folder: Folder, key: str, descriptor: int, start: int) -> Path:
     stamp = time.strftime("%Y%m%dT%H%M%S")
     aside = folder.private("quarantine", f"{stamp}-{start}-{key.replace('/', '%')}"[-200:])
-    file = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    part = aside.with_name("part")  # one name: a recovery that is killed leaves one file, that the next one replaces
+    file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         while block := os.pread(descriptor, READ_SIZE, start):
             write_all(file, block)
@@ -96,4 +109,6 @@ def _set_aside(folder: Folder, key: str, descriptor: int, start: int) -> Path:
         os.fsync(file)
     finally:
         os.close(file)
+    os.rename(part, aside)
+    sync_path(aside.parent)  # before the file is cut: else a power loss could take the only copy
     return aside
