@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 from ml_logger import config
 from ml_logger.errors import LoggerError
-from ml_logger.notices import notice, plural, write
+from ml_logger.notices import ProgressLine, amount, duration, notice, plural, write
 from ml_logger.stores.base import Deadline
 from ml_logger.transport import spools
 from ml_logger.transport.adoption import Adoption
 from ml_logger.transport.http import HttpTransport, check_url
-from ml_logger.transport.spools import Spools
+from ml_logger.transport.spools import spools_of
 from ml_logger.version import __version__
 
 
@@ -22,17 +24,25 @@ def push(args: argparse.Namespace) -> int:
     failed = 0
     urls = [check_url(args.root)] if args.root else spools.servers(config.spool_folder())
     for url in urls:
-        home = _spools(url)
+        home = spools_of(url)
         if not home.folders():
             _say(f"{url}: nothing to send")
             continue
         transport = HttpTransport(url, config.get("ML_LOGGER_ACCESS_TOKEN"), config.get("ML_LOGGER_REQUEST_TIMEOUT"))
 
-        def report(records: int, size: int, url: str = url) -> None:
+        line = ProgressLine()
+
+        def report(records: int, size: int, url: str = url, line: ProgressLine = line) -> None:
+            line.clear()
             _say(f"{url}: sent {plural(records, 'record')} ({size:,} bytes)")
 
-        adoption = Adoption(home, transport, report)
-        if not adoption.run(Deadline(args.timeout)):
+        def meanwhile(records: int, size: int, url: str = url, line: ProgressLine = line) -> None:
+            line.show(f"{url}: {plural(records, 'record')} ({amount(size)}) to be sent")
+
+        adoption = Adoption(home, transport, report, meanwhile)
+        done = adoption.run(Deadline(args.timeout))
+        line.clear()
+        if not done:
             failed += 1
             notice(f"{url}: not all was sent within {args.timeout:g} s; what is left stays where it is. {adoption.why}")
     if not urls:
@@ -41,18 +51,32 @@ def push(args: argparse.Namespace) -> int:
 
 
 def status(args: argparse.Namespace) -> int:
-    """Show what is unsent, for which server."""
+    """Show what is unsent, since when, for which server, and what was refused."""
     known = spools.servers(config.spool_folder())
     for url in known:
-        held = [spools.summary(path) for path in _spools(url).folders()]
+        home = spools_of(url)
+        held = [spool for spool in map(spools.summary, home.folders()) if spool.records]
         for spool in held:
-            who = "a running program" if spool.alive else "a program that is gone; send it with: ml-logger push"
-            _say(f"{url}: {spool.size:,} bytes in {spool.path}, of {who}")
+            _say(f"{url}: {_described(spool)}")
         if not held:
             _say(f"{url}: nothing unsent")
+        refused, damaged = home.refused()
+        if refused:
+            _say(f"{url}: {plural(refused, 'record')} refused for good, with the reasons in {home.folder / 'rejected'}")
+        if damaged:
+            _say(f"{url}: {plural(damaged, 'file')} with the damaged end of a spool in {home.folder / 'quarantine'}")
     if not known:
         _say("nothing unsent")
     return 0
+
+
+def _described(spool: spools.Summary) -> str:
+    who = "of a running program" if spool.alive else "of a program that is gone; send it with: ml-logger push"
+    since = ""
+    if spool.oldest is not None:
+        at = datetime.datetime.fromtimestamp(spool.oldest).isoformat(" ", "seconds")
+        since = f" since {at} ({duration(time.time() - spool.oldest)} ago)"
+    return f"{plural(spool.records, 'record')} ({amount(spool.size)}) unsent{since}, in {spool.path}, {who}"
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"push": push, "status": status}
@@ -83,15 +107,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         notice("interrupted; what is unsent stays where it is")
         return 130
-
-
-def _spools(url: str) -> Spools:
-    return Spools(
-        config.spool_folder(),
-        url,
-        segment_size=config.get("ML_LOGGER_SEGMENT_SIZE"),
-        queue_size=config.get("ML_LOGGER_MEMORY_QUEUE"),
-    )
 
 
 def _say(text: str) -> None:

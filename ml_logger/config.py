@@ -31,6 +31,15 @@ def _mebibytes(text: str) -> int:
     return size
 
 
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.strip().lower() not in choices:
+            raise ValueError
+        return text.strip().lower()
+
+    return parse
+
+
 class Setting(NamedTuple):
     """One environment variable: its name, what it is when unset, how it is read, and what it does."""
 
@@ -53,11 +62,29 @@ SETTINGS = {
         Setting(
             "ML_LOGGER_MEMORY_QUEUE", 64 * 2**20, _mebibytes, "Queue in memory for when the spool fails, in MiB (64)."
         ),
+        Setting(
+            "ML_LOGGER_WHEN_FULL",
+            "drop",
+            _one_of("drop", "wait", "raise"),
+            "What a call does when that is full too: drop the record after a second, wait, or raise (drop).",
+        ),
+        Setting(
+            "ML_LOGGER_SPOOL_SYNC",
+            1.0,
+            _seconds,
+            "Seconds after which records that still wait are forced to disk; 0 leaves it to the system (1).",
+        ),
         Setting("ML_LOGGER_LINGER", 0.05, _seconds, "Seconds that the sender waits for more records (0.05)."),
         Setting("ML_LOGGER_REQUEST_TIMEOUT", 30.0, _seconds, "Seconds that one request may wait for its answer (30)."),
         Setting("ML_LOGGER_READ_TIMEOUT", 30.0, _seconds, "Seconds that a read waits for earlier writes (30)."),
         Setting("ML_LOGGER_EXIT_TIMEOUT", 10.0, _seconds, "Seconds that leaving the program waits for delivery (10)."),
         Setting("ML_LOGGER_EXIT_SILENCE", 2.0, _seconds, "The same while the server does not answer at all (2)."),
+        Setting(
+            "ML_LOGGER_SIGTERM",
+            False,
+            _flag,
+            "On SIGTERM leave properly: write pending rows, deliver within the limits, then pass the signal on (off).",
+        ),
         Setting("ML_LOGGER_DATA_DIR", None, str, "Data folder of the server when `--data-dir` is not given (./runs)."),
         Setting("FORCE_COLOR", False, _flag, "Print colors even where the output is no terminal."),
         Setting("NO_COLOR", False, lambda text: text != "", "Never print colors; wins over FORCE_COLOR."),

@@ -11,6 +11,7 @@
   + UntrustedData         (pickle.UnpicklingError)  stored data that names a class outside the audited list
   + CorruptData           (ValueError)           stored data that cannot be decoded
   + StorageFailed         (OSError)              the disk or the folder refuses to take the data
+  + SpoolFull             (OSError)              no room is left for records on their way to a server
   + FolderInUse           (OSError)              another server already owns the data folder
   + Refused               (PermissionError)      the server refused one record for good
   + ServerUnavailable     (ConnectionError)      the server cannot be reached, or answers nonsense
@@ -70,6 +71,10 @@ class CorruptData(LoggerError, ValueError):
 
 class StorageFailed(LoggerError, OSError):
     """The disk or the folder refuses to take the data."""
+
+
+class SpoolFull(LoggerError, OSError):
+    """No room is left for records on their way to a server, and the program has asked to be told by an error."""
 
 
 class FolderInUse(LoggerError, OSError):

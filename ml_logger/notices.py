@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 
 def notice(text: str) -> None:
@@ -29,3 +30,59 @@ def plural(count: int, noun: str) -> str:
     ('1 record', '1,200 records')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def amount(size: float) -> str:
+    """Return a number of bytes for people.
+
+    >>> amount(17), amount(2_500_000)
+    ('17 bytes', '2.4 MiB')
+    """
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} GiB"
+
+
+def duration(seconds: float) -> str:
+    """Return a time span for people.
+
+    >>> duration(3.2), duration(600), duration(200_000)
+    ('3 s', '10 min', '2.3 days')
+    """
+    for unit, size in (("days", 86400), ("h", 3600)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{max(0.0, seconds):.0f} s"
+
+
+class ProgressLine:
+    """A line on stderr that is written over itself: where stderr is a terminal, and once something takes long.
+
+    Args:
+        patience: seconds before the first line.
+    """
+
+    def __init__(self, patience: float = 1.0) -> None:
+        self._begin = time.monotonic() + patience
+        self._width = 0
+
+    def show(self, text: str) -> None:
+        """Put a text in the place of the one before."""
+        if time.monotonic() >= self._begin and _is_terminal(sys.stderr):
+            write(sys.stderr, f"\rml-logger: {text:{self._width}}")
+            self._width = len(text)
+
+    def clear(self) -> None:
+        """Leave an empty line."""
+        if self._width:
+            write(sys.stderr, f"\r{'':{self._width + len('ml-logger: ')}}\r")
+            self._width = 0
+
+
+def _is_terminal(stream: object) -> bool:
+    try:
+        return bool(stream.isatty())  # type: ignore[attr-defined]
+    except (AttributeError, ValueError):
+        return False

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from ml_logger import ML_Logger
+from ml_logger.stores.base import Health
 from ml_logger.testing import Server
 from tests import programs
+from tests.slow_line import slow_line
 
 # Logs rows for ever, and tells which calls have returned: through a pipe that outlives it.
 ENDLESS = """
@@ -115,9 +117,12 @@ def test_a_server_that_starts_late_gets_everything(tmp_path: Path) -> None:
     with ML_Logger(root=server.url, prefix="run", silent=True) as logger:
         for n in range(1000):
             logger.log(n, value=n)
-        assert logger.health().unsent > 0
+        health = logger.health()
+        assert health.unsent > 0
+        assert health.oldest is not None and 0 <= health.oldest < programs.PATIENCE
         server.start()
         found = [row["value"] for row in logger.load_pkl("metrics.pkl") or []]
+        assert logger.health() == Health()
     server.stop()
 
     assert found == list(range(1000))
@@ -431,3 +436,17 @@ def test_a_file_that_another_process_appends_to_is_not_cut(tmp_path: Path) -> No
         two.log(1, value=1, flush=True)
 
     assert not (tmp_path / "metrics.pkl.torn").exists()
+
+
+def test_a_line_that_is_too_slow_for_large_batches_gets_smaller_ones(server: Server) -> None:
+    """Where large batches do not come through, smaller ones are sent, until all has arrived."""
+    with slow_line(server.port, limit=200_000) as line:
+        with ML_Logger(root=f"http://127.0.0.1:{line.port}", prefix="run", silent=True) as logger:
+            server.send(signal.SIGSTOP)
+            for n in range(3000):
+                logger.log_line(f"{n:04d}", "x" * 500)
+            server.send(signal.SIGCONT)
+            read = logger.load_text("outputs.log")
+        assert line.cut > 0
+
+    assert [int(text[:4]) for text in read.splitlines()] == list(range(3000))

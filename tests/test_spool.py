@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,17 +14,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ml_logger.errors import SpoolFull
 from ml_logger.transport import frames
 from ml_logger.transport.frames import Op
-from ml_logger.transport.spool import Spool
+from ml_logger.transport.spool import Spool, SpoolLimits
 from ml_logger.transport.spools import Spools
+
+COUNTS = st.integers(1, 9)
 
 
 @pytest.fixture
 def home() -> Iterator[Spools]:
     """A place for spools, with small files."""
     folder = Path(tempfile.mkdtemp())
-    yield Spools(folder, "http://host", segment_size=300, queue_size=1000)
+    yield Spools(folder, "http://host", SpoolLimits(300, 1000))
     shutil.rmtree(folder)
 
 
@@ -63,7 +69,7 @@ def test_frames_come_out_in_order(home: Spools) -> None:
 def test_any_order_of_appending_and_sending(steps: list[tuple[int, int]], limit: int) -> None:
     """However appending and acknowledging take turns, and whatever part of a batch is acknowledged, nothing is lost."""
     folder = Path(tempfile.mkdtemp())
-    spool = Spools(folder, "http://host", segment_size=200, queue_size=1000).create()
+    spool = Spools(folder, "http://host", SpoolLimits(200, 1000)).create()
     received = 0
     for appended, acknowledged in steps:
         put(spool, appended)
@@ -139,7 +145,7 @@ def test_adoption_needs_no_note_of_what_was_acknowledged(home: Spools, note: byt
 def test_a_spool_cut_at_any_byte_gives_what_is_whole(data: st.DataObject) -> None:
     """After a power loss that tore the last file, the whole frames are sent, and the torn bytes are kept aside."""
     folder = Path(tempfile.mkdtemp())
-    home = Spools(folder, "http://host", segment_size=10**6, queue_size=1000)
+    home = Spools(folder, "http://host", SpoolLimits(10**6, 1000))
     spool = home.create()
     put(spool, 10)
     spool.close()
@@ -196,7 +202,7 @@ def drain_over_gaps(spool: Spool) -> list[int]:
 
 def test_frames_wait_in_memory_where_the_disk_refuses(home: Spools, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames that the disk refuses wait in memory; beyond the limit they are dropped, and counted."""
-    monkeypatch.setattr("ml_logger.transport.spool.ROOM_TIMEOUT", 0.0)
+    monkeypatch.setattr("ml_logger.transport.overflow.ROOM_TIMEOUT", 0.0)
     spool = home.create()
     put(spool, 20)
     shutil.rmtree(spool.folder or "")
@@ -220,3 +226,132 @@ def test_spools_are_private(home: Spools) -> None:
     assert spool.folder.stat().st_mode & 0o777 == 0o700
     assert all(path.stat().st_mode & 0o077 == 0 for path in spool.folder.glob("seg-*"))
     spool.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["put", "send", "refuse", "take", "secure"]), st.integers(1, 9)), max_size=30)
+)
+def test_a_disk_that_comes_and_goes_costs_nothing(steps: list[tuple[str, int]]) -> None:
+    """However often the disk refuses and takes frames again, they come out once and in order, and end up on disk."""
+    folder = Path(tempfile.mkdtemp())
+    spool = Spools(folder, "http://host", SpoolLimits(200, 10**6, sync_every=0.0)).create()
+    write, refusing, received = os.write, False, 0
+
+    def refusable(file: int, data: bytes) -> int:
+        if refusing:
+            raise OSError(28, "No space left on device")
+        return write(file, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "write", refusable)
+        patch.setattr("ml_logger.transport.spool.RESCUE_EVERY", 0.0)
+        for step, count in steps:
+            if step == "put":
+                put(spool, count)
+            elif step == "send" and (batch := spool.batch(100 * count)) is not None:
+                assert batch.first == received + 1
+                received = min(batch.last, received + count)
+                spool.acknowledge(batch, received)
+            elif step == "secure":
+                spool.secure()
+            else:
+                refusing = step == "refuse"
+        refusing = False
+        assert spool.rescue() == 0
+    spool.abandon()
+    if spool.last > received:
+        adopted = Spools(folder, "http://host", SpoolLimits(200, 1000)).adopt(spool.folder or folder)
+        assert adopted is not None
+        numbers = drain_over_gaps(adopted)
+        assert numbers[-1] == spool.last
+        assert set(range(received + 1, spool.last + 1)) <= set(numbers)
+        assert numbers == sorted(set(numbers))
+    shutil.rmtree(folder)
+
+
+def fill(home: Spools, when_full: str) -> Spool:
+    """Return a spool without a disk whose memory is full."""
+    spool = Spool(None, SpoolLimits(300, 1000, when_full))
+    while spool.appended_bytes < 1000:
+        spool.append(Op.APPEND, b"key", b"%d" % (spool.last + 1))
+    return spool
+
+
+def test_a_full_spool_raises_where_that_is_asked_for(home: Spools) -> None:
+    """With the policy `raise` a record that finds no room raises at once, and uses no number up."""
+    spool = fill(home, "raise")
+    last = spool.last
+    with pytest.raises(SpoolFull, match="ML_LOGGER_WHEN_FULL"):
+        spool.append(Op.APPEND, b"key", b"x")
+    batch = spool.batch(10**6)
+    assert batch is not None
+    spool.acknowledge(batch, 1)
+
+    assert spool.append(Op.APPEND, b"key", b"x") == last + 1
+    assert spool.dropped == 0
+
+
+def test_a_full_spool_waits_where_that_is_asked_for(home: Spools) -> None:
+    """With the policy `wait` a record that finds no room waits for it, and is not dropped."""
+    spool = fill(home, "wait")
+    last, numbers = spool.last, list[int]()
+    thread = threading.Thread(target=lambda: numbers.append(spool.append(Op.APPEND, b"key", b"x")))
+    thread.start()
+    thread.join(1.5)  # longer than the second after which `drop` gives up
+    assert thread.is_alive()
+    batch = spool.batch(10**6)
+    assert batch is not None
+    spool.acknowledge(batch, batch.last)
+    thread.join(60)
+
+    assert numbers == [last + 1]
+    assert spool.dropped == 0
+
+
+def test_what_waits_is_synced(home: Spools, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that still wait after the interval are forced to disk with the names of their files, once; others not."""
+    synced: list[str] = []
+    for name in ("fsync", "fdatasync"):
+        call = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda file, call=call: (synced.append(os.readlink(f"/proc/self/fd/{file}")), call(file))
+        )
+    spool = Spools(home.folder.parent, "http://host", SpoolLimits(10**6, 1000, sync_every=1e-9)).create()
+    spool.secure()
+    assert synced == []
+    put(spool, 3)
+    spool.secure()
+    assert synced == []  # they are younger than the interval
+    spool.secure()
+    assert synced == [f"{spool.folder}/seg-{1:020d}", str(spool.folder), str(home.folder)]
+    spool.secure()
+    assert len(synced) == 3
+    put(spool, 1)
+    spool.secure()
+    spool.secure()
+    assert synced[3:] == [f"{spool.folder}/seg-{1:020d}"]
+    put(spool, 1)
+    assert drain(spool, 10**6) == [1, 2, 3, 4, 5]
+    spool.secure()
+    spool.secure()
+    assert len(synced) == 4
+    spool.close()
+
+
+def test_the_age_of_what_waits_is_known(home: Spools) -> None:
+    """The time of the oldest frame that waits is that of its call, wherever it waits; None when nothing does."""
+    spool = home.create()
+    assert spool.oldest() is None
+    begin = time.time()
+    put(spool, 20)
+    middle = time.time()
+    assert begin <= (spool.oldest() or 0) <= middle
+    assert drain(spool) == list(range(1, 21))
+    assert spool.oldest() is None
+    put(spool, 1)
+    assert (spool.oldest() or 0) >= middle
+    spool.close()
+    in_memory = Spool(None, SpoolLimits(300, 1000))
+    put(in_memory, 2)
+    assert (in_memory.oldest() or 0) >= middle

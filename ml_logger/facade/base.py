@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import threading
@@ -16,6 +15,7 @@ from typing import Any, BinaryIO, TypeVar
 from ml_logger import config, keys
 from ml_logger.errors import StorageFailed
 from ml_logger.facade import place
+from ml_logger.facade.leaving import LEAVING, Leaver
 from ml_logger.facade.place import Place
 from ml_logger.forks import in_child
 from ml_logger.metrics import Row
@@ -62,7 +62,7 @@ class Base:
         self._failure: str | None = None
         self._leaves_properly = False
         self._has_left = False
-        self._exit_pid = 0
+        self._leaver = Leaver(self._last_words, lambda: self._lock)
         in_child(self._after_fork)
         if args or kw:
             self.configure(*args, **kw)
@@ -196,14 +196,16 @@ class Base:
         self._failure = str(error)
 
     def health(self) -> Health:
-        """Return what is not delivered, what was refused or dropped, and the last error."""
+        """Return what is not delivered, since when, what was refused or dropped, and the last error."""
         owed = [store.health() for store in self._stores.values()]
+        ages = [health.oldest for health in owed if health.oldest is not None]
         return Health(
             unsent=sum(health.unsent for health in owed),
             unsent_bytes=sum(health.unsent_bytes for health in owed),
             rejected=sum(health.rejected for health in owed),
             dropped=self._failures + sum(health.dropped for health in owed),
             error=next((health.error for health in reversed(owed) if health.error), self._failure),
+            oldest=max(ages, default=None),
         )
 
     def _echo(self, text: str, end: str = "\n") -> None:
@@ -225,10 +227,15 @@ class Base:
         What could not be delivered stays in the spool, and one line on stderr says so. The logger can be used again.
         """
         self.flush()
+        LEAVING.discard(self._leaver)
+        self._leaves_properly = False
+        for store in self._take_stores():
+            store.close(timeout)
+
+    def _take_stores(self) -> list[Store]:
         with self._lock:
             stores, self._stores, self._opened = [*self._stores.values()], {}, None
-        for store in stores:
-            store.close(timeout)
+        return stores
 
     def __enter__(self: Self) -> Self:
         return self
@@ -237,27 +244,18 @@ class Base:
         self.close()
 
     def _leave_properly(self) -> None:
-        """See to it that this process delivers what it logged when it ends; a child of a fork begins anew."""
-        self._leaves_properly, self._exit_pid = True, os.getpid()
-        process = sys.modules.get("multiprocessing.process")
-        if process is not None and process.parent_process() is not None:
-            # Children of multiprocessing end without running atexit.
-            from multiprocessing import util
+        """See to it that this process delivers what it logged when it ends."""
+        self._leaves_properly = True
+        LEAVING.add(self._leaver)
 
-            util.Finalize(None, self._at_exit, exitpriority=100)
-        else:
-            atexit.register(self._at_exit)
-
-    def _at_exit(self) -> None:
-        if self._exit_pid != os.getpid():
-            return  # registered in a parent, inherited through a fork
+    def _last_words(self) -> list[Store]:
+        """Write the pending rows, write each later one at once, and hand over the stores: the process ends."""
         self._has_left = True
         try:
-            self.close()
-        except KeyboardInterrupt:
-            notice("interrupted while sending; what is unsent stays in the spool, send it with: ml-logger push")
-        except Exception as error:  # the process ends: all that is left to do is to say it
-            notice(f"the end of the log could not be written: {type(error).__name__}: {error}")
+            self.flush()
+        finally:
+            stores, self._leaves_properly = self._take_stores(), False
+        return stores
 
     def _after_fork(self) -> None:
         # The parent's rows are written by the parent; its lock may be held by a thread that is not here.

@@ -24,18 +24,12 @@ def _open_remote(url: str, token: str | None) -> Store:
     # Imported here: a run that logs to disk needs none of it.
     from ml_logger.stores.remote import Limits, RemoteStore
     from ml_logger.transport.http import HttpTransport
-    from ml_logger.transport.spools import Spools
+    from ml_logger.transport.spools import spools_of
 
     transport = HttpTransport(url, token, config.get("ML_LOGGER_REQUEST_TIMEOUT"))
-    spools = Spools(
-        config.spool_folder(),
-        transport.url,
-        segment_size=config.get("ML_LOGGER_SEGMENT_SIZE"),
-        queue_size=config.get("ML_LOGGER_MEMORY_QUEUE"),
-    )
     limits = Limits(
         linger=config.get("ML_LOGGER_LINGER"),
         exit_timeout=config.get("ML_LOGGER_EXIT_TIMEOUT"),
         exit_silence=config.get("ML_LOGGER_EXIT_SILENCE"),
     )
-    return RemoteStore(transport, spools, limits)
+    return RemoteStore(transport, spools_of(transport.url), limits)

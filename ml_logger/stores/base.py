@@ -23,13 +23,22 @@ class Entry(NamedTuple):
 
 
 class Health(NamedTuple):
-    """What a store still owes: all zero and None when everything is where it belongs."""
+    """What a store still owes: all zero and None when everything is where it belongs.
+
+    Fields:
+        unsent, unsent_bytes: records, and bytes of them, that wait to be acknowledged.
+        rejected: records that were refused for good, and are kept aside.
+        dropped: records that are lost, since nothing had room for them.
+        error: why the last attempt failed.
+        oldest: seconds since the oldest waiting record was logged.
+    """
 
     unsent: int = 0
     unsent_bytes: int = 0
     rejected: int = 0
     dropped: int = 0
     error: str | None = None
+    oldest: float | None = None
 
 
 class Receipt:
@@ -159,6 +168,9 @@ class Store(abc.ABC):
         Raises:
             DeliveryTimeout: it is not, after `timeout` seconds.
         """
+
+    def hurry(self) -> None:  # noqa: B027 - the same
+        """Begin to deliver what waits: `close` follows, and its patience counts from this moment."""
 
     def close(self, timeout: float | None = None) -> None:  # noqa: B027 - the same
         """Flush, and let go of files, threads and connections. A closed store takes no more writes."""

@@ -6,13 +6,13 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ml_logger import keys
 from ml_logger.errors import DeliveryTimeout, Refused, ServerUnavailable, StorageFailed
 from ml_logger.forks import in_child
-from ml_logger.notices import notice, plural
+from ml_logger.notices import ProgressLine, amount, notice, plural
 from ml_logger.stores.base import (
     Data,
     Deadline,
@@ -33,7 +33,8 @@ from ml_logger.transport.spools import Spools
 
 #: How often somebody who waits looks whether waiting has become pointless, in seconds.
 _GLANCE = 0.2
-
+#: Seconds that the end of a program gives a server even when it has waited for other ones already.
+_CHANCE = 0.3
 
 #: How many keys are kept in their encoded form.
 MAX_KEYS = 1024
@@ -63,6 +64,7 @@ class RemoteStore(Store):
         self._thread: threading.Thread | None = None
         self._progress = Progress()
         self._encoded: dict[str, bytes] = {}
+        self._leaving_since: float | None = None
         self._uploads = itertools.count(time.time_ns())  # no two uploads of a writer have one number
         self._adoption = Adoption(home, transport)
         self._adoption.start()
@@ -190,6 +192,12 @@ class RemoteStore(Store):
             if deadline.passed():
                 raise DeliveryTimeout(f"{left}: the server takes longer than {timeout:g} s")
 
+    def hurry(self) -> None:
+        """Send what waits without lingering; the patience of `close` counts from this moment."""
+        self._leaving_since = time.monotonic()
+        if self._sender is not None and self._pid == os.getpid():
+            self._sender.hurry()
+
     def close(self, timeout: float | None = None) -> None:
         """Send what is left for at most `timeout` seconds (the setting's by default), and say what stays unsent.
 
@@ -206,62 +214,81 @@ class RemoteStore(Store):
             if sender is None or sender.spool.unsent()[0] == 0:
                 self._adoption.wait(deadline, self._limits.exit_silence)
         finally:
+            self._leaving_since = None
             self._adoption.stop()
             if sender is not None:
                 self._leave(sender)
             self.transport.close()
 
     def _drain(self, sender: Sender, deadline: Deadline) -> None:
+        line = ProgressLine()
+
+        def show() -> None:
+            unsent, size = sender.spool.unsent()
+            line.show(
+                f"sending {plural(unsent, 'record')} ({amount(size)}) to {self.transport.url}, for at most "
+                f"{deadline.left() or 0:.0f} s; Ctrl-C leaves them for later"
+            )
+
+        try:
+            self._wait_for_delivery(sender, deadline, show)
+        finally:
+            line.clear()
+
+    def _wait_for_delivery(self, sender: Sender, deadline: Deadline, show: Callable[[], None]) -> None:
+        started, last = self._leaving_since or time.monotonic(), sender.spool.last
         if self._thread is None:
-            sender.send_pending(Deadline(min(deadline.left() or 0.0, self._limits.exit_silence)))
+            patience = max(_CHANCE, started + self._limits.exit_silence - time.monotonic())
+            sender.meanwhile = show
+            sender.send_pending(Deadline(min(deadline.left() or 0.0, patience)))
             return
-        started, last = time.monotonic(), sender.spool.last
-        while not deadline.passed():
-            silent_until = max(started, sender.last_answer) + self._limits.exit_silence
-            silence = Deadline(max(0.0, silent_until - time.monotonic()))
-            left = deadline.left()
-            if self._progress.wait(last, Deadline(min(silence.left() or 0.0, left if left is not None else 1e9))):
+        while not self._progress.wait(last, Deadline(min(_GLANCE, deadline.left() or 0.0))):
+            silence = time.monotonic() - max(started, sender.last_answer)
+            if deadline.passed() or silence >= self._limits.exit_silence:
                 return
-            if time.monotonic() >= max(started, sender.last_answer) + self._limits.exit_silence:
-                return
+            show()
 
     def _leave(self, sender: Sender) -> None:
         unsent, size = sender.spool.unsent()
         sender.stop()
+        in_memory = sender.spool.rescue() if unsent else 0
         if self._thread is None:
             sender.spool.close()
         else:
             # The thread closes the spool. It may sit in a request that is never answered: it is a daemon.
-            self._thread.join(0.2 if unsent else 2.0)
+            self._thread.join(0.05 if unsent else 2.0)
         self._sender = self._thread = None
         self._progress = Progress()
         if unsent:
-            self._say_unsent(sender, unsent, size)
+            self._say_unsent(sender, unsent, size, in_memory)
 
-    def _say_unsent(self, sender: Sender, unsent: int, size: int) -> None:
-        records = f"{plural(unsent, 'record')} ({_size(size)}) for {self.transport.url}"
+    def _say_unsent(self, sender: Sender, unsent: int, size: int, in_memory: int) -> None:
         why = f" ({sender.error})" if sender.error else ""
-        if sender.spool.folder is None:
-            notice(f"lost, as there was no spool to keep them: {records}{why}")
-            return
-        notice(
-            f"not sent yet: {records}{why}. What is unsent is safe in {sender.spool.folder}, and goes out with the "
-            "next program that logs to this server, or with: ml-logger push"
-        )
+        if in_memory:
+            notice(
+                f"lost, as the spool took no more and memory was all they had: the last {plural(in_memory, 'record')} "
+                f"for {self.transport.url}{why}"
+            )
+        if unsent > in_memory:
+            notice(
+                f"not sent yet: {plural(unsent - in_memory, 'record')} ({amount(size)}) for {self.transport.url}{why}. "
+                f"What is unsent is safe in {sender.spool.folder}, and goes out with the next program that logs to "
+                "this server, or with: ml-logger push"
+            )
 
     def health(self) -> Health:
-        """Return what is not delivered, and why."""
+        """Return what is not delivered, since when, and why."""
         sender = self._sender
         if sender is None:
             return Health()
         unsent, size = sender.spool.unsent()
         refused = next((str(error) for error in reversed(self._progress.refused.values())), None)
-        return Health(unsent, size, sender.rejected, sender.spool.dropped, sender.error or refused)
-
-
-def _size(size: int) -> str:
-    for unit in ("bytes", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
-        size /= 1024  # type: ignore[assignment]
-    return f"{size:,.1f} GiB"
+        made = sender.spool.oldest()
+        return Health(
+            unsent=unsent,
+            unsent_bytes=size,
+            rejected=sender.rejected,
+            dropped=sender.spool.dropped,
+            error=sender.error or refused,
+            oldest=None if made is None else max(0.0, time.time() - made),
+        )

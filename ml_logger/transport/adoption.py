@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from ml_logger.stores.base import Deadline, Progress
 from ml_logger.transport.http import HttpTransport
 from ml_logger.transport.sender import Sender
+from ml_logger.transport.spool import Spool
 from ml_logger.transport.spools import Spools
 
 #: How often somebody who waits looks whether the server is still silent, in seconds.
@@ -22,14 +24,20 @@ class Adoption:
         spools: the spools of the server.
         transport: the way to it.
         report: called with the number of records and of bytes of each spool that was emptied.
+        meanwhile: called every now and then with the numbers of records and bytes of the spool that are left.
     """
 
     def __init__(
-        self, spools: Spools, transport: HttpTransport, report: Callable[[int, int], object] | None = None
+        self,
+        spools: Spools,
+        transport: HttpTransport,
+        report: Callable[[int, int], object] | None = None,
+        meanwhile: Callable[[int, int], object] | None = None,
     ) -> None:
         self._spools = spools
         self._transport = transport
         self._report = report
+        self._meanwhile = meanwhile
         self._thread: threading.Thread | None = None
         self._sender: Sender | None = None
         self._stopped = False
@@ -55,10 +63,12 @@ class Adoption:
             if spool is None:
                 continue
             records, size = spool.unsent()
-            self._sender = Sender(spool, self._transport, Progress(), linger=0.0)
+            sender = self._sender = Sender(spool, self._transport, Progress(), linger=0.0)
+            if self._meanwhile is not None:
+                sender.meanwhile = partial(_tell, self._meanwhile, spool)
             try:
-                done = self._sender.send_whatever_happens(deadline or Deadline(None))
-                self.why = self._sender.error or ""
+                done = sender.send_whatever_happens(deadline or Deadline(None))
+                self.why = sender.error or ""
             finally:
                 self._sender = None
                 spool.close()
@@ -91,3 +101,7 @@ class Adoption:
         sender, self._sender, self._thread = self._sender, None, None
         if sender is not None:
             sender.spool.abandon()
+
+
+def _tell(meanwhile: Callable[[int, int], object], spool: Spool) -> None:
+    meanwhile(*spool.unsent())

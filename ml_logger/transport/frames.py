@@ -100,6 +100,11 @@ def spans(buffer: bytes | memoryview) -> Iterator[Span]:
         start = stop
 
 
+def time_of(buffer: bytes | memoryview, span: Span) -> float:
+    """Return when a frame was made, in seconds since the epoch."""
+    return float(_HEADER.unpack_from(buffer, span.start)[-1]) / 1e9
+
+
 def is_whole(buffer: bytes | memoryview, span: Span) -> bool:
     """Tell whether a frame's checksum is right."""
     view = memoryview(buffer)

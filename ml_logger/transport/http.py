@@ -2,97 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from ml_logger.errors import CorruptData, InvalidRoot, KeyNotFound, ServerUnavailable
 from ml_logger.stores.base import Entry
 from ml_logger.transport import protocol
+from ml_logger.transport.wire import CONNECT_TIMEOUT, Reply, Wire, reason_of, reply_of
 
 if TYPE_CHECKING:
     import requests
 
-CONNECT_TIMEOUT = 3.05
 PIECE = 2**20
-#: The answer to a batch is short: more of it than this is not read.
-MAX_ANSWER = 2**22
-
-
-class Wire:
-    """One connection that batches go through, kept open.
-
-    `http.client` and not requests: it takes a third of the processor time, and what the sender's thread takes, the
-    training waits for at the interpreter's lock.
-
-    Args:
-        url: the address of the server.
-        verify: for https, True, or the path of a CA bundle.
-    """
-
-    def __init__(self, url: str, verify: bool | str | None) -> None:
-        import http.client
-
-        self._url = url
-        parts = urlsplit(url)
-        assert parts.hostname is not None
-        if parts.scheme == "https":
-            import ssl
-
-            import certifi
-
-            context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else certifi.where())
-            self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                parts.hostname, parts.port, context=context
-            )
-        else:
-            self._connection = http.client.HTTPConnection(parts.hostname, parts.port)
-        self._http_error = http.client.HTTPException
-
-    def post(self, path: str, body: bytes, headers: dict[str, str], timeout: float) -> Reply:
-        """Send one request and read its answer.
-
-        Raises:
-            ServerUnavailable: there was no answer; the connection is begun anew for the next one.
-        """
-        reused = self._connection.sock is not None
-        try:
-            try:
-                return self._post(path, body, headers, timeout)
-            except (ConnectionError, self._http_error):
-                if not reused:
-                    raise
-                # The server has closed what it kept open, or was restarted: a batch may be sent again at any time.
-                self.close()
-                return self._post(path, body, headers, timeout)
-        except (OSError, self._http_error) as error:
-            self.close()
-            raise ServerUnavailable(f"{self._url} cannot be reached: {_reason(error)}") from None
-
-    def _post(self, path: str, body: bytes, headers: dict[str, str], timeout: float) -> Reply:
-        connection = self._connection
-        if connection.sock is None:
-            connection.timeout = min(CONNECT_TIMEOUT, timeout)
-            connection.connect()
-        connection.sock.settimeout(timeout)
-        connection.request("POST", path, body, headers)
-        response = connection.getresponse()
-        return _reply(response.status, response.read(MAX_ANSWER), response.headers.get("Retry-After"))
-
-    def close(self) -> None:
-        """Close the connection; a request opens it again."""
-        self._connection.close()
-
-
-class Reply(NamedTuple):
-    """The answer to a batch: its status, and the fields of its JSON body (empty when it had none)."""
-
-    status: int
-    body: dict[str, Any]
-    retry_after: float | None = None
 
 
 def check_url(url: str) -> str:
@@ -174,10 +98,12 @@ class HttpTransport:
                 method, self.url + path, timeout=(min(CONNECT_TIMEOUT, timeout), timeout), allow_redirects=False, **kw
             )
         except self._requests.RequestException as error:
-            raise ServerUnavailable(f"{self.url} cannot be reached: {_reason(error)}") from None
+            raise ServerUnavailable(f"{self.url} cannot be reached: {reason_of(error)}") from None
 
-    def post_batch(self, writer: str, body: bytes, timeout: float | None = None) -> Reply:
-        """Send one batch of frames.
+    def post_batch(
+        self, writer: str, body: bytes, timeout: float | None = None, meanwhile: Callable[[], object] = int
+    ) -> Reply:
+        """Send one batch of frames; every second that the answer takes, `meanwhile` is called.
 
         Raises:
             ServerUnavailable: there was no answer.
@@ -190,8 +116,8 @@ class HttpTransport:
             response = self._request(
                 "POST", protocol.BATCHES, data=body, headers=headers, timeout=timeout or self.timeout
             )
-            return _reply(response.status_code, response.content, response.headers.get("Retry-After"))
-        return wire.post(self._path + protocol.BATCHES, body, headers, timeout or self.timeout)
+            return reply_of(response.status_code, response.content, response.headers.get("Retry-After"))
+        return wire.post(self._path + protocol.BATCHES, body, headers, timeout or self.timeout, meanwhile)
 
     def _wire(self) -> Wire | None:
         """Return this thread's connection for batches; None behind a proxy, which requests knows how to use."""
@@ -230,7 +156,7 @@ class HttpTransport:
                 received += len(piece)
                 yield piece
         except self._requests.RequestException as error:
-            raise ServerUnavailable(f"{self.url} stopped in the middle of {key!r}: {_reason(error)}") from None
+            raise ServerUnavailable(f"{self.url} stopped in the middle of {key!r}: {reason_of(error)}") from None
         finally:
             response.close()
         if received != expected:
@@ -270,28 +196,8 @@ class HttpTransport:
         raise protocol.error_of(response.status_code, f"{self.url} answered {response.status_code}: {message}")
 
 
-def _reply(status: int, content: bytes, after: str | None) -> Reply:
-    try:
-        body = json.loads(content)
-    except ValueError:
-        body = None
-    retry_after = float(after) if after and after.isascii() and after.isdigit() else None
-    return Reply(status, body if isinstance(body, dict) else {}, retry_after)
-
-
 def _message(response: requests.Response) -> str:
     try:
         return str(response.json()["error"])
     except (ValueError, KeyError, TypeError):
         return response.reason or "no reason given"
-
-
-def _reason(error: Exception) -> str:
-    # The innermost cause is what helps: "Connection refused" and not three wrappers around it.
-    cause: BaseException = error
-    while True:
-        inner = cause.__cause__ or cause.__context__ or getattr(cause, "reason", None)
-        if not isinstance(inner, BaseException) or inner is cause:
-            break
-        cause = inner
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__

@@ -28,6 +28,16 @@ def write_private(path: Path, data: bytes) -> None:
         os.close(file)
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, and its own name."""
+    for path in (folder, folder.parent):
+        file = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+
 @contextmanager
 def held(folder: Path, *, alone: bool) -> Iterator[bool]:
     """Hold the lock of a folder (flock), alone or with others; tell whether it could be had within about a second.

@@ -5,20 +5,25 @@ from __future__ import annotations
 import queue
 import random
 import time
+from collections.abc import Callable
 
 from ml_logger.errors import Refused, ServerUnavailable
 from ml_logger.notices import notice
 from ml_logger.stores.base import Deadline, Progress
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.batches import Batch
-from ml_logger.transport.http import HttpTransport, Reply
+from ml_logger.transport.http import HttpTransport
 from ml_logger.transport.spool import Spool
+from ml_logger.transport.wire import MEANWHILE_EVERY, Reply
 
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 10.0
 #: After a batch of so many frames the stream is busy, and the linger is so many times as long: each request takes the
 #: interpreter from the training for a moment, and larger batches mean fewer of them.
 BUSY, BUSY_LINGER = 25, 4
+#: A batch is made so large that its request takes about so many seconds, but no smaller than so many bytes: on a slow
+#: line a large one would run into a time limit, and never arrive.
+REQUEST_SECONDS, SMALLEST_BATCH = 5.0, 64 * 2**10
 #: An outage is announced when it has lasted this long, in seconds: a restarting server is no news.
 PATIENCE = 1.0
 
@@ -53,6 +58,8 @@ class Sender:
         self._limit = protocol.BATCH_SIZE
         self._last_count = 0
         self._started_over = False
+        #: Called about every second while something is waited for, for whoever shows how far it is.
+        self.meanwhile: Callable[[], object] = int
 
     def run(self) -> None:
         """Send until `stop` is called, then close the spool: the body of the sender's thread."""
@@ -89,13 +96,20 @@ class Sender:
         self._forget_pokes()
 
     def _wait(self, seconds: float) -> None:
-        if self._stopped:
+        deadline = Deadline(seconds)
+        while not self._stopped:
+            try:
+                self._pokes.get(timeout=min(deadline.left() or 0.0, MEANWHILE_EVERY))
+            except queue.Empty:
+                self._look_after()
+                if not deadline.passed():
+                    continue
+            self._forget_pokes()
             return
-        try:
-            self._pokes.get(timeout=max(0.0, seconds))
-        except queue.Empty:
-            return
-        self._forget_pokes()
+
+    def _look_after(self) -> None:
+        self.spool.secure()
+        self.meanwhile()
 
     def _forget_pokes(self) -> None:
         while not self._pokes.empty():
@@ -139,22 +153,30 @@ class Sender:
         body = batch.data if not self.spool.base else frames.renumber(batch.data, self.spool.base)
         left = deadline.left()
         timeout = self._transport.timeout if left is None else max(0.05, min(self._transport.timeout, left))
+        self._look_after()
+        started = time.monotonic()
         try:
-            reply = self._transport.post_batch(self.spool.writer, body, timeout)
+            reply = self._transport.post_batch(self.spool.writer, body, timeout, self._look_after)
         except ServerUnavailable as error:
+            self._limit = max(SMALLEST_BATCH, self._limit // 2)
             return self._failed(str(error))
         self.last_answer = time.monotonic()
         if reply.status == 200:
+            self._fit_limit(len(body), self.last_answer - started)
             return self._accepted(batch, reply)
         if reply.status == 409 and isinstance(reply.body.get("expected"), int):
             return self._expected(reply.body["expected"] + self.spool.base, str(reply.body.get("catalog")), batch)
-        if reply.status == 413 and len(batch.stops) > 1:
+        if reply.status in (408, 413) and len(batch.stops) > 1:
             self._limit = max(1, self._limit // 2)
         if reply.status == 400 and self._go_around_damage(batch):
             return 0.0
         self.denied = reply.status in (401, 403)
         reason = reply.body.get("error") or "this is no ml-logger server, or something stands before it"
         return self._failed(f"{self._transport.url} answered {reply.status}: {reason}", reply.retry_after)
+
+    def _fit_limit(self, size: int, seconds: float) -> None:
+        wanted = REQUEST_SECONDS * size / max(seconds, 1e-6) if seconds > REQUEST_SECONDS else 2.0 * self._limit
+        self._limit = min(protocol.BATCH_SIZE, max(SMALLEST_BATCH, int(wanted)))
 
     def _accepted(self, batch: Batch, reply: Reply) -> float:
         committed, rejected = reply.body.get("committed"), reply.body.get("rejected", [])
@@ -244,4 +266,4 @@ class Sender:
         if self._announced:
             notice(f"{self._transport.url} is back: records are being sent again")
         self.error, self._failing_since, self._announced, self._failures = None, None, False, 0
-        self.denied, self._started_over, self._limit = False, False, protocol.BATCH_SIZE
+        self.denied, self._started_over = False, False

@@ -11,12 +11,12 @@ A spool is a folder `<spools>/<server>/<writer>/`::
 
 Beside it, in `rejected/`, are frames that the server refused for good, each with the reason.
 
-Where the disk refuses, frames wait in a bounded queue in memory instead.
+Where the disk refuses, frames wait in a bounded queue in memory (`overflow`), until they are sent or the disk takes
+them. Frames that wait for longer than a moment are synced, so that a power loss costs no more than that moment.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -29,21 +29,34 @@ from time import monotonic
 from typing import NamedTuple
 
 from ml_logger.notices import notice
-from ml_logger.transport import batches, frames
+from ml_logger.transport import frames
 from ml_logger.transport.batches import Batch
+from ml_logger.transport.overflow import DROP, Overflow
 from ml_logger.transport.private import close, held, write_private
+from ml_logger.transport.segments import Segments
 
-#: How long a call waits for room in the memory queue before its record is dropped, in seconds.
-ROOM_TIMEOUT = 1.0
 #: Seconds between two notes of what is acknowledged.
 REMEMBER_EVERY = 1.0
+#: Seconds between two attempts to move frames from memory to the disk, where nothing is synced.
+RESCUE_EVERY = 1.0
+#: Bytes that are moved from memory to disk at a time: a call that logs waits for it.
+RESCUED_AT_ONCE = 2**20
 
 
-class Segment(NamedTuple):
-    """One file of a spool and the number of its first frame."""
+class SpoolLimits(NamedTuple):
+    """How large a spool becomes, and what happens then.
 
-    first: int
-    path: Path
+    Fields:
+        segment_size: bytes after which a new file is begun; whole files are deleted once acknowledged.
+        queue_size: most bytes that wait in memory when the disk refuses.
+        when_full: what happens when that is full too, see `Overflow`.
+        sync_every: seconds after which frames that still wait are synced; 0 never does.
+    """
+
+    segment_size: int
+    queue_size: int
+    when_full: str = DROP
+    sync_every: float = 1.0
 
 
 class Spool:
@@ -51,11 +64,10 @@ class Spool:
 
     Args:
         folder: where the frames are kept; None keeps them in memory only.
-        segment_size: bytes after which a new file is begun; whole files are deleted once acknowledged.
-        queue_size: most bytes that wait in memory when the disk refuses.
+        limits: how large it becomes.
     """
 
-    def __init__(self, folder: Path | None, *, segment_size: int, queue_size: int) -> None:
+    def __init__(self, folder: Path | None, limits: SpoolLimits) -> None:
         self.folder = folder
         self.writer = secrets.token_hex(16)
         self.base = 0  # frame `n` goes to the server as number `n - base` of `writer`
@@ -65,20 +77,15 @@ class Spool:
         self.dropped = 0
         self.appended_bytes = 0
         self.acknowledged_bytes = 0
-        self._segment_size = segment_size
-        self._queue_size = queue_size
-        self._segments: deque[Segment] = deque()
-        self._file: int | None = None
-        self._size = 0
-        self._reading: tuple[Segment, int] | None = None
-        self._read_offset = 0
-        self._queue: deque[tuple[int, bytes]] = deque()
-        self._queued_bytes = 0
+        self._sync_every = limits.sync_every
+        self._lock = threading.RLock()
+        self._segments = Segments(limits.segment_size, self._lock)
+        self._queue = Overflow(limits.queue_size, limits.when_full, self._lock)
         self._lock_file: int | None = None
         self._remember_next = 0.0
-        self._lock = threading.RLock()
-        self._room = threading.Condition(self._lock)
-        self._full = False
+        self._refused = False
+        self._seen_last = self._synced = 0
+        self._secure_next = 0.0
         self._writing = False
         self._deferred: deque[tuple[int, bytes, bytes, int]] = deque()
 
@@ -100,19 +107,15 @@ class Spool:
     def _append(self, op: int, key: bytes, payload: bytes, flags: int) -> int:
         if self._writing:
             self._settle_interrupted()
-        if self._queue and not self._has_room():
+        if self._queue and not self._queue.has_room():
             self.dropped += 1
             return 0
         seq = self.last + 1
         frame = frames.encode(seq, op, key, payload, flags)
-        size = len(frame)
         self._writing = True
-        if not self._queue and self._write(seq, frame, size):
-            self._size += size
-        else:
-            self._queue.append((seq, frame))
-            self._queued_bytes += size
-        self.appended_bytes += size
+        if self._queue or not self._write(seq, frame):
+            self._queue.put(seq, frame)
+        self.appended_bytes += len(frame)
         self.last = seq  # last of all: the sender reads up to this number
         self._writing = False
         return seq
@@ -120,57 +123,21 @@ class Spool:
     def _settle_interrupted(self) -> None:
         """Go by what is there, after Ctrl-C, or a handler that raised, has ended an append at any point of it."""
         if self._queue:
-            self.last = max(self.last, self._queue[-1][0])
-            self._queued_bytes = sum(len(frame) for _, frame in self._queue)
-        elif self._file is not None:
-            whole = list(batches.readable(self._segments[-1].path.read_bytes()))
-            self._size = whole[-1].stop if whole else 0
-            os.ftruncate(self._file, self._size)
-            self.last = max(self.last, whole[-1].seq if whole else 0)
+            self._queue.count_again()
+            self.last = max(self.last, self._queue.last)
+        else:
+            self.last = max(self.last, self._segments.settle())
         self._writing = False
 
-    def _write(self, seq: int, frame: bytes, size: int) -> bool:
+    def _write(self, seq: int, data: bytes) -> bool:
         try:
-            if self._file is None or self._size >= self._segment_size:
-                if self.folder is None:
-                    return False
-                self._begin_segment(seq)
-            written = os.write(self._file, frame)  # type: ignore[arg-type]
-            if written != size:
-                os.ftruncate(self._file, self._size)  # type: ignore[arg-type]
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            self._segments.write(self.folder, seq, data)
         except OSError as error:
-            notice(f"the spool {self.folder} takes no more ({error.strerror}): records now wait in memory")
-            self._close_segment()
+            if not self._refused and self.folder is not None:
+                self._refused = True
+                notice(f"the spool {self.folder} takes no more ({error.strerror}): records now wait in memory")
             return False
         return True
-
-    def _begin_segment(self, first: int) -> None:
-        self._close_segment()
-        assert self.folder is not None
-        path = self.folder / f"seg-{first:020d}"
-        self._size = 0
-        if not self._segments or self._segments[-1].first != first:
-            self._segments.append(Segment(first, path))
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-
-    def _close_segment(self) -> None:
-        # Forgotten before it is closed: a fork in between must not find a number that may be another file's by then.
-        file, self._file = self._file, None
-        close(file)
-
-    def _has_room(self) -> bool:
-        """Wait for room in the memory queue once; after that, records are dropped at once until there is some."""
-        if self._queued_bytes < self._queue_size:
-            self._full = False
-            return True
-        if self._full:
-            return False
-        if self._room.wait_for(lambda: self._queued_bytes < self._queue_size, ROOM_TIMEOUT):
-            return True
-        self._full = True
-        notice("the spool and the queue in memory are full: records are dropped from here on until there is room")
-        return False
 
     # ---------------------------------------------------------------- the sender's side
 
@@ -181,63 +148,12 @@ class Spool:
         """
         if self.acknowledged >= self.last:
             return None
-        return self._batch_from_disk(limit) or self._batch_from_queue(limit)
-
-    def _batch_from_disk(self, limit: int) -> Batch | None:
-        wanted, last = self.acknowledged + 1, self.last  # read first: every frame up to `last` is whole in its file
+        # `last` is read first: every frame up to it is whole where it is.
+        batch = self._segments.batch(self.acknowledged + 1, self.last, limit)
+        if batch is not None:
+            return batch
         with self._lock:
-            segments = list(self._segments)
-        start = max((n for n, segment in enumerate(segments) if segment.first <= wanted), default=0)
-        for segment in segments[start:]:
-            if not self._is_open_for_reading(segment):
-                continue
-            found = self._read_frames(wanted, last, limit)
-            if found is not None:
-                return found
-        return None
-
-    def _read_frames(self, wanted: int, last: int, limit: int) -> Batch | None:
-        assert self._reading is not None
-        file, size = self._reading[1], limit
-        while data := os.pread(file, size, self._read_offset):
-            spans = [span for span in batches.readable(data) if span.seq <= last]
-            if not spans and size == limit:
-                size += frames.MAX_FRAME  # one frame larger than the limit
-                continue
-            if not spans or spans[0].seq >= wanted:
-                return batches.cut(data, spans) if spans else None
-            self._read_offset += next((span.start for span in spans if span.seq >= wanted), spans[-1].stop)
-        return None
-
-    def _is_open_for_reading(self, segment: Segment) -> bool:
-        if self._reading is not None and self._reading[0] == segment:
-            return True
-        self._close_reading()
-        try:
-            self._reading = (segment, os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC))
-        except OSError:
-            return False  # somebody has deleted it: the sender goes on behind it, and says what is missing
-        self._read_offset = 0
-        return True
-
-    def _close_reading(self) -> None:
-        reading, self._reading = self._reading, None
-        if reading is not None:
-            close(reading[1])
-
-    def _batch_from_queue(self, limit: int) -> Batch | None:
-        with self._lock:
-            waiting = list(self._queue)
-        taken: list[bytes] = []
-        stops: list[int] = []
-        for _, frame in waiting:
-            if stops and stops[-1] + len(frame) > limit:
-                break
-            taken.append(frame)
-            stops.append((stops[-1] if stops else 0) + len(frame))
-        if not taken:
-            return None
-        return Batch(waiting[0][0], waiting[0][0] + len(taken) - 1, b"".join(taken), stops)
+            return self._queue.batch(limit)
 
     def acknowledge(self, batch: Batch, seq: int) -> None:
         """Forget the frames of a batch up to a number: delete whole files, and make room in memory."""
@@ -248,22 +164,9 @@ class Spool:
         self.acknowledged_bytes += size
         self.acknowledged = seq
         with self._lock:
-            from_queue = bool(self._queue) and self._queue[0][0] <= seq
-            while self._queue and self._queue[0][0] <= seq:
-                self._queued_bytes -= len(self._queue.popleft()[1])
-                self._room.notify_all()
-        if not from_queue:
-            self._read_offset += size
-        self._delete_acknowledged()
+            self._queue.forget(seq)
+        self._segments.acknowledge(batch, size, seq)
         self._remember_acknowledged()
-
-    def _delete_acknowledged(self) -> None:
-        while len(self._segments) > 1 and self._segments[1].first <= self.acknowledged + 1:
-            if self._reading is not None and self._reading[0] == self._segments[0]:
-                self._close_reading()
-            with self._lock:
-                segment = self._segments.popleft()
-            segment.path.unlink(missing_ok=True)
 
     def _remember_acknowledged(self) -> None:
         # Only a hint that saves work after a crash: a server drops what it has had before.
@@ -279,21 +182,22 @@ class Spool:
     def first_available(self) -> int:
         """Return the number of the oldest frame still here; `last + 1` when there is none."""
         with self._lock:
-            if self._segments:
-                return self._segments[0].first
-            return self._queue[0][0] if self._queue else self.last + 1
+            first = self._segments.first
+            if first is not None:
+                return first
+            return self._queue.first if self._queue else self.last + 1
 
     def rewind(self, seq: int) -> None:
         """Send again from a number that is still here."""
         self.acknowledged = seq - 1
-        self._close_reading()
+        self._segments.close_reading()
 
     def start_over(self, first: int) -> None:
         """Go on under a new writer, whose number 1 is our frame `first`: the server has forgotten what went before."""
         self.writer = secrets.token_hex(16)
         self.base = first - 1
         self.acknowledged = first - 1
-        self._close_reading()
+        self._segments.close_reading()
         self._save_writer_if_possible()
 
     def _save_writer_if_possible(self) -> None:
@@ -336,7 +240,7 @@ class Spool:
         if not last:
             path.unlink()
             return
-        self._segments.append(Segment(int(path.name[4:]), path))
+        self._segments.take(path)
         self.last = max(self.last, last)
         self.appended_bytes += unsent_bytes
 
@@ -344,14 +248,59 @@ class Spool:
         """Return the number of records that are not acknowledged, and their bytes."""
         return self.last - self.acknowledged, self.appended_bytes - self.acknowledged_bytes
 
+    def oldest(self) -> float | None:
+        """Return when the oldest frame that is not acknowledged was made, in seconds since the epoch."""
+        if self.acknowledged >= self.last:
+            return None
+        made = self._segments.made(self.acknowledged + 1)
+        with self._lock:
+            queued = self._queue.batch(1)
+        return made if made is not None or queued is None else frames.time_of(queued.data, frames.Span(0, 0, 0))
+
+    # ---------------------------------------------------------------- safety of what waits
+
+    def secure(self) -> None:
+        """Make safe what waits for longer than a moment: move it from memory to the disk, and sync it."""
+        now = monotonic()
+        if now < self._secure_next:
+            return
+        self._secure_next = now + (self._sync_every or RESCUE_EVERY)
+        seen, self._seen_last = self._seen_last, self.last
+        if self._queue:
+            self.rescue()
+        if self.folder is not None and self._sync_every and max(self.acknowledged, self._synced) < seen:
+            self._sync()
+
+    def _sync(self) -> None:
+        last = self.last
+        try:
+            self._segments.sync(max(self.acknowledged, self._synced) + 1)
+            self._synced = last
+        except OSError as error:
+            self._sync_every = 0.0
+            notice(f"the spool {self.folder} cannot be synced ({error.strerror}): a power loss may cost records")
+
+    def rescue(self) -> int:
+        """Move frames from memory to the disk, where it takes them again; return how many are left in memory."""
+        while self._queue and self.folder is not None:
+            with self._lock:
+                batch = self._queue.batch(RESCUED_AT_ONCE)
+                if batch is None or not self._write(batch.first, batch.data):
+                    break
+                self._queue.forget(batch.last)
+        if self._refused and not self._queue:
+            self._refused = False
+            notice(f"the spool {self.folder} takes records again")
+        return len(self._queue)
+
     # ---------------------------------------------------------------- being found, and going away
 
     def close(self) -> None:
         """Let go of the spool; the folder goes too when everything in it was acknowledged."""
         self._remember_next = 0.0
         self._remember_acknowledged()
-        self._close_segment()
-        self._close_reading()
+        self._segments.close_writing()
+        self._segments.close_reading()
         if self.folder is not None and self._lock_file is not None and self.acknowledged >= self.last:
             shutil.rmtree(self.folder, ignore_errors=True)
             self._remove_empty_home()
@@ -371,8 +320,8 @@ class Spool:
 
     def abandon(self) -> None:
         """Close every file and touch nothing: for the child of a fork, and for a spool that others will adopt."""
-        self._close_segment()
-        self._close_reading()
+        self._segments.close_writing()
+        self._segments.close_reading()
         lock, self._lock_file = self._lock_file, None
         close(lock)
 

@@ -9,11 +9,12 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from ml_logger import config
 from ml_logger.errors import CorruptData
 from ml_logger.notices import notice
-from ml_logger.transport import frames
+from ml_logger.transport import batches, frames
 from ml_logger.transport.private import held, write_private
-from ml_logger.transport.spool import Spool
+from ml_logger.transport.spool import Spool, SpoolLimits
 
 
 class Spools:
@@ -22,23 +23,18 @@ class Spools:
     Args:
         root: the folder that holds the spools of all servers.
         url: the address of the server.
-        segment_size: bytes of one spool file.
-        queue_size: most bytes that wait in memory where the disk refuses.
+        limits: how large each becomes.
     """
 
-    def __init__(self, root: Path, url: str, *, segment_size: int, queue_size: int) -> None:
+    def __init__(self, root: Path, url: str, limits: SpoolLimits) -> None:
         self.url = url
         self._root = root
         self.folder = root / hashlib.sha256(url.encode()).hexdigest()[:16]
-        self._segment_size = segment_size
-        self._queue_size = queue_size
-
-    def _spool(self, folder: Path | None) -> Spool:
-        return Spool(folder, segment_size=self._segment_size, queue_size=self._queue_size)
+        self._limits = limits
 
     def create(self) -> Spool:
         """Begin the spool of a new writer; in memory alone when the disk refuses, which is said."""
-        spool = self._spool(None)
+        spool = Spool(None, self._limits)
         folder = self.folder / spool.writer
         try:
             self._make(folder)
@@ -68,12 +64,16 @@ class Spools:
         except OSError:
             return []
 
+    def refused(self) -> tuple[int, int]:
+        """Return how many records were refused for good, and how many damaged ends of files are kept."""
+        return len(list(self.folder.glob("rejected/*.frame"))), len(list(self.folder.glob("quarantine/*")))
+
     def adopt(self, folder: Path) -> Spool | None:
         """Take over the spool of a process that is gone; None when somebody holds it, or has just been done with it.
 
         A torn last frame is cut; what follows damage is kept in `quarantine/`, and said.
         """
-        spool = self._spool(folder)
+        spool = Spool(folder, self._limits)
         try:
             if not spool.take_lock():
                 return None
@@ -84,23 +84,55 @@ class Spools:
         return spool
 
 
+def spools_of(url: str) -> Spools:
+    """Return the spools of a server, where and as large as the settings say."""
+    limits = SpoolLimits(
+        segment_size=config.get("ML_LOGGER_SEGMENT_SIZE"),
+        queue_size=config.get("ML_LOGGER_MEMORY_QUEUE"),
+        when_full=config.get("ML_LOGGER_WHEN_FULL"),
+        sync_every=config.get("ML_LOGGER_SPOOL_SYNC"),
+    )
+    return Spools(config.spool_folder(), url, limits)
+
+
 class Summary(NamedTuple):
-    """What one spool holds: its folder, the bytes of its files, whether its owner lives."""
+    """What one spool holds.
+
+    Fields:
+        path: its folder.
+        records, size: how many records are not acknowledged, as far as its note tells, and their bytes.
+        oldest: when the first of them was logged, in seconds since the epoch.
+        alive: whether its owner lives.
+    """
 
     path: Path
+    records: int
     size: int
+    oldest: float | None
     alive: bool
 
 
 def summary(folder: Path) -> Summary:
     """Look at a spool without touching it."""
-    size = 0
-    for path in folder.glob("seg-*"):
+    acknowledged, records, size, oldest = _acknowledged(folder), 0, 0, None
+    for path in sorted(folder.glob("seg-*")):
         try:
-            size += path.stat().st_size
+            data = path.read_bytes()
         except FileNotFoundError:
-            pass  # acknowledged and deleted since it was listed
-    return Summary(folder, size, _is_held(folder / "lock"))
+            continue  # acknowledged and deleted since it was listed
+        for span in batches.readable(data):
+            if span.seq > acknowledged:
+                records += 1
+                size += span.stop - span.start
+                oldest = frames.time_of(data, span) if oldest is None else oldest
+    return Summary(folder, records, size, oldest, _is_held(folder / "lock"))
+
+
+def _acknowledged(folder: Path) -> int:
+    try:
+        return int((folder / "ack").read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _is_held(lock: Path) -> bool:
@@ -116,16 +148,19 @@ def _is_held(lock: Path) -> bool:
 
 def servers(root: Path) -> list[str]:
     """Return the addresses of all servers that have spools here."""
-    return sorted(note.read_text().strip() for note in root.glob("*/server"))
+    found = []
+    for note in root.glob("*/server"):
+        try:
+            found.append(note.read_text().strip())
+        except FileNotFoundError:
+            continue  # the last of its programs has just left with nothing unsent
+    return sorted(found)
 
 
 def _load(spool: Spool, folder: Path) -> None:
     known = json.loads((folder / "writer").read_text())
     spool.writer, spool.base, spool.catalog = str(known["writer"]), int(known["base"]), str(known.get("catalog", ""))
-    try:
-        spool.acknowledged = max(spool.base, int((folder / "ack").read_text()))
-    except (OSError, ValueError):
-        spool.acknowledged = spool.base
+    spool.acknowledged = max(spool.base, _acknowledged(folder))
     spool.last = spool.acknowledged
     segments = sorted(folder.glob("seg-*"))
     first = segments[0] if segments else None

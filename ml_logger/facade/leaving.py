@@ -1,0 +1,139 @@
+"""How a process leaves: every logger writes its pending rows, and all deliver within one time limit."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import FrameType
+from typing import Any, NamedTuple
+
+from ml_logger import config
+from ml_logger.notices import notice
+from ml_logger.stores.base import Deadline, Store
+
+
+class Leaver(NamedTuple):
+    """A logger, as far as leaving is concerned.
+
+    Fields:
+        last_words: writes the pending rows, lets later ones be written at once, and returns the stores to be closed.
+        lock: returns the lock that is held while something is logged.
+    """
+
+    last_words: Callable[[], list[Store]]
+    lock: Callable[[], threading.RLock]
+
+
+class Leaving:
+    """The end of this process, for all of its loggers at once: ten of them do not leave one after the other."""
+
+    def __init__(self) -> None:
+        self._leavers: list[Leaver] = []
+        self._pid = 0
+        self._before: Any = None
+        self._terminated = False
+
+    def add(self, leaver: Leaver) -> None:
+        """See to it that a logger leaves properly when this process ends; the child of a fork begins anew."""
+        if self._pid != os.getpid():
+            self._leavers, self._pid = [], os.getpid()
+            self._register()
+        self._leavers.append(leaver)
+        if config.get("ML_LOGGER_SIGTERM"):
+            self._install()
+
+    def discard(self, leaver: Leaver) -> None:
+        """Forget a logger that was closed."""
+        self._leavers = [other for other in self._leavers if other is not leaver]
+
+    def _register(self) -> None:
+        process = sys.modules.get("multiprocessing.process")
+        if process is not None and process.parent_process() is not None:
+            # Children of multiprocessing end without running atexit.
+            from multiprocessing import util
+
+            util.Finalize(None, self.run, exitpriority=100)
+        else:
+            atexit.register(self.run)
+
+    def run(self) -> None:
+        """Write, deliver and close, within the time limit of the settings; nothing is raised."""
+        if self._pid != os.getpid():
+            return  # registered in a parent, inherited through a fork
+        leavers, self._leavers = self._leavers, []
+        try:
+            stores = [store for leaver in leavers for store in _last_words(leaver)]
+            self._close(stores, Deadline(config.get("ML_LOGGER_EXIT_TIMEOUT")))
+        except KeyboardInterrupt:
+            notice("interrupted while leaving; what is unsent stays in the spool, send it with: ml-logger push")
+        except Exception as error:  # the process ends: all that is left to do is to say it
+            notice(f"the end of the log could not be written: {type(error).__name__}: {error}")
+
+    def _close(self, stores: list[Store], deadline: Deadline) -> None:
+        for store in stores:
+            store.hurry()
+        left = list(stores)
+        try:
+            while left:
+                left[0].close(deadline.left())
+                del left[0]
+        except KeyboardInterrupt:
+            # In a hurry: what is in memory alone is still brought to the disk, but nobody waits for a server.
+            for store in left:
+                store.close(0.0)
+
+    # ---------------------------------------------------------------- SIGTERM, where the setting asks for it
+
+    def _install(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            notice("ML_LOGGER_SIGTERM takes effect when a logger is configured in the main thread, which this is not")
+            return
+        handler = signal.getsignal(signal.SIGTERM)
+        if handler != self._on_sigterm:
+            self._before = handler
+            signal.signal(signal.SIGTERM, self._on_sigterm)
+
+    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        if not self._terminated:
+            self._terminated = True
+            # In a thread: what this handler has interrupted may be a call that logs, and must come to its end first.
+            thread = threading.Thread(target=self._leave_and_pass_on, args=(number,), daemon=True)
+            try:
+                thread.start()
+                return
+            except RuntimeError:
+                pass  # no thread can be had any more
+        self._terminated = False
+        if callable(self._before):
+            self._before(number, frame)
+        elif self._before is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    def _leave_and_pass_on(self, number: int) -> None:
+        deadline = Deadline(config.get("ML_LOGGER_EXIT_TIMEOUT"))
+        with ExitStack() as held:
+            # Held to the end: a training that goes on meanwhile waits when it wants to log the next time.
+            for leaver in self._leavers:
+                lock = leaver.lock()
+                if lock.acquire(timeout=deadline.left() or 0.0):
+                    held.callback(lock.release)
+            self.run()
+            os.kill(os.getpid(), number)
+
+
+def _last_words(leaver: Leaver) -> list[Store]:
+    try:
+        return leaver.last_words()
+    except Exception as error:  # the other loggers have something to say, too
+        notice(f"the end of the log could not be written: {type(error).__name__}: {error}")
+        return []
+
+
+LEAVING = Leaving()
+"""Besides the singleton the only state of the package: a process ends once, however many loggers it has."""

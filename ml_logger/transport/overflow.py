@@ -1,0 +1,103 @@
+"""The overflow of a spool: frames that the disk does not take, in memory, up to a limit."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from ml_logger.errors import SpoolFull
+from ml_logger.notices import notice
+from ml_logger.transport.batches import Batch
+
+#: How long a call waits for room before its record is dropped, in seconds.
+ROOM_TIMEOUT = 1.0
+
+#: What happens to a record when there is no room for it: see the setting ML_LOGGER_WHEN_FULL.
+DROP, WAIT, RAISE = "drop", "wait", "raise"
+
+
+class Overflow:
+    """A bounded queue of frames with their numbers. Every method is called with the spool's lock held.
+
+    Args:
+        size: most bytes that wait.
+        when_full: `drop` waits a second for room, then gives the record up; `wait` waits for as long as it takes;
+            `raise` raises at once.
+        lock: the lock of the spool, let go of while a call waits for room.
+    """
+
+    def __init__(self, size: int, when_full: str, lock: threading.RLock) -> None:
+        self._size = size
+        self._when_full = when_full
+        self._frames: deque[tuple[int, bytes]] = deque()
+        self._bytes = 0
+        self._room = threading.Condition(lock)
+        self._gave_up = False
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def first(self) -> int:
+        """The number of the oldest frame; there is one."""
+        return self._frames[0][0]
+
+    @property
+    def last(self) -> int:
+        """The number of the newest frame; there is one."""
+        return self._frames[-1][0]
+
+    def has_room(self) -> bool:
+        """Tell whether one more frame may come, after waiting for that as the policy says.
+
+        With `drop` one call waits; the next ones are told at once, until there is room.
+
+        Raises:
+            SpoolFull: there is no room, and the policy is `raise`.
+        """
+        if self._bytes < self._size:
+            self._gave_up = False
+            return True
+        if self._when_full == RAISE:
+            raise SpoolFull(
+                "no room is left for records on their way to the server, on disk or in memory: make room where the "
+                "spool is (ml-logger status), or set ML_LOGGER_WHEN_FULL to drop or wait"
+            )
+        if self._when_full == DROP and self._gave_up:
+            return False
+        timeout = ROOM_TIMEOUT if self._when_full == DROP else None
+        if self._when_full == WAIT:
+            notice("the spool and the queue in memory are full: the program waits until there is room")
+        if self._room.wait_for(lambda: self._bytes < self._size, timeout):
+            return True
+        self._gave_up = True
+        notice("the spool and the queue in memory are full: records are dropped from here on until there is room")
+        return False
+
+    def put(self, seq: int, frame: bytes) -> None:
+        """Add a frame at the end."""
+        self._frames.append((seq, frame))
+        self._bytes += len(frame)
+
+    def count_again(self) -> None:
+        """Count the bytes anew, after an exception has ended `put` or `forget` at any point."""
+        self._bytes = sum(len(frame) for _, frame in self._frames)
+
+    def forget(self, seq: int) -> None:
+        """Drop the frames up to a number, and let in those who wait for room."""
+        while self._frames and self._frames[0][0] <= seq:
+            self._bytes -= len(self._frames.popleft()[1])
+            self._room.notify_all()
+
+    def batch(self, limit: int) -> Batch | None:
+        """Return the oldest frames, of about `limit` bytes but at least one; None when there are none."""
+        taken: list[bytes] = []
+        stops: list[int] = []
+        for _, frame in self._frames:
+            if stops and stops[-1] + len(frame) > limit:
+                break
+            taken.append(frame)
+            stops.append((stops[-1] if stops else 0) + len(frame))
+        if not taken:
+            return None
+        return Batch(self.first, self.first + len(taken) - 1, b"".join(taken), stops)
