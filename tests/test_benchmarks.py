@@ -38,3 +38,15 @@ def test_the_import_is_measured_and_loads_nothing_heavy() -> None:
     assert re.search(r"^import ml_logger( +[0-9.]+){2}$", printed, re.MULTILINE)
     assert re.search(r"^difference +-?[0-9.]+$", printed, re.MULTILINE)
     assert "heavy modules loaded: none" in printed
+
+
+def test_the_intake_of_a_server_is_measured_for_each_durability() -> None:
+    """The table has a line of five numbers for each case; without `power` nothing is synced, with it, all is."""
+    printed = quick("ingest.py")
+
+    for writers in (" 1 writer ", " 8 writers", "50 writers"):
+        for durability in ("power", "process"):
+            [line] = re.findall(rf"^{writers}, {durability} +│(.*)$", printed, re.MULTILINE)
+            rows, megabytes, commits, syncs, rows_a_commit = (float(n.replace(",", "")) for n in line.split())
+            assert min(rows, megabytes, commits, rows_a_commit) > 0
+            assert (syncs > 0) == (durability == "power")

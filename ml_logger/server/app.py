@@ -75,8 +75,9 @@ def create_app(service: Service, token: str | None) -> Sanic[Any, Any]:
 
 
 async def health(request: Request) -> HTTPResponse:
-    """Tell that the server is there, and which catalog it serves."""
-    return json({"status": "ok", "catalog": request.app.ctx.service.catalog.id})
+    """Tell that the server is there, which catalog it serves, and what it has done since it was started."""
+    service = request.app.ctx.service
+    return json({"status": "ok", "catalog": service.catalog.id, **service.committer.counts()})
 
 
 def _guard(token: str | None) -> Callable[[Request], HTTPResponse | None]:

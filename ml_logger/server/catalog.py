@@ -64,6 +64,7 @@ class Catalog:
                 raise StorageFailed(f"the catalog {path} cannot be opened: {error}") from None
             _set_aside(path, error)
             self._db = _open(path, synchronous)
+        self.transactions = 0
         self.is_new = self._db.execute("SELECT 1 FROM meta WHERE name = 'id'").fetchone() is None
         self.id = self._identity()
         self._last: dict[str, int] = dict(self._db.execute("SELECT id, last_seq FROM writers"))
@@ -81,6 +82,7 @@ class Catalog:
         try:
             yield
             self._db.execute("COMMIT")
+            self.transactions += 1
         except BaseException:
             if self._db.in_transaction:  # a full disk has rolled back by itself
                 self._db.execute("ROLLBACK")

@@ -79,7 +79,7 @@ class Committer:
         self._applied: list[int] = []
         self._guarded: list[str] = []
         self._say_again = 0.0
-        self.commits = 0
+        self._commits = self._syncs = 0
         self._look_for_uploads = time.monotonic() + LOOK_FOR_UPLOADS
         self._root = _identity(folder.root)
         self._bookkeeping = {path: _identity(path) for path in map(folder.private, ("lock", "catalog.db"))}
@@ -103,6 +103,14 @@ class Committer:
             self._queued_bytes += size
             self._queue.put(request)
         return request.answer
+
+    def counts(self) -> dict[str, int]:
+        """Return how often groups were committed since the start, and how often the disk was made to sync for it.
+
+        The syncs are those of files and folders, and, with durability `power`, the one of SQLite in each transaction.
+        """
+        transactions = self._catalog.transactions if self._power else 0
+        return {"commits": self._commits, "syncs": self._syncs + transactions}
 
     def close(self) -> None:
         """Commit what was accepted, then mark every file clean and close the catalog."""
@@ -194,7 +202,8 @@ class Committer:
         if stage:
             self._applied = stage.commit(self._applied)
             self._guarded = stage.guarded()
-            self.commits += 1
+            self._commits += 1
+            self._syncs += stage.syncs
         else:
             stage.abandon()
         self.appends.shrink()
@@ -203,6 +212,7 @@ class Committer:
         """Forget changes of names that are made, durably, so that no recovery makes them again."""
         if self._applied and self._power:
             sync_file_system(self._folder.root)
+            self._syncs += 1
         with self._catalog.transaction():
             self._catalog.mark_clean(cleaned)
             self._catalog.clear_intents(self._applied)

@@ -48,6 +48,7 @@ class Stage:
         self._renamed: set[str] = set()
         self._names_changed = False
         self._refusals: list[tuple[str, int, str]] = []
+        self.syncs = 0
         self.last: dict[str, int] = {}
 
     def __bool__(self) -> bool:
@@ -217,15 +218,17 @@ class Stage:
         created = any(file.state.length == 0 for file in self._files.values())
         if created or names_changed or self._names_changed or len(self._files) + len(self._staged) > MAX_SYNCED:
             sync_file_system(self._folder.root)
+            self.syncs += 1
             return
         for file in self._files.values():
             os.fdatasync(file.descriptor)
-        for staged in self._staged:
-            sync_path(staged)
+        paths = list(self._staged)
         if self._staged:
             # Their names too, up to the folder that was there at the start: without one, the bytes are lost.
-            sync_path(self._staged[0].parent)
-            sync_path(self._staged[0].parent.parent)
+            paths += [self._staged[0].parent, self._staged[0].parent.parent]
+        for path in paths:
+            sync_path(path)
+        self.syncs += len(self._files) + len(paths)
 
     def _commit_catalog(self, lengths: dict[OpenFile, int], applied: list[int]) -> list[int]:
         with self._catalog.transaction():
