@@ -41,7 +41,7 @@ class Leaving:
     def add(self, leaver: Leaver) -> None:
         """See to it that a logger leaves properly when this process ends; the child of a fork begins anew."""
         if self._pid != os.getpid():
-            self._leavers, self._pid = [], os.getpid()
+            self._leavers, self._pid, self._terminated = [], os.getpid(), False
             self._register()
         self._leavers.append(leaver)
         if config.get("ML_LOGGER_SIGTERM"):

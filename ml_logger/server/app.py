@@ -19,6 +19,7 @@ from ml_logger.server import batches, files
 from ml_logger.server.bodies import Bodies
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.committer import Committer
+from ml_logger.server.mounts import NETWORK, file_system
 from ml_logger.stores.folder import Folder
 from ml_logger.transport import protocol
 
@@ -35,7 +36,7 @@ class Service:
         self.failure: str | None = None
         self.on_failure: Callable[[], object] = lambda: None
         self.folder = Folder(data_dir, follow_links=False)
-        self.catalog = Catalog(self.folder.private("catalog.db"), "FULL" if power else "NORMAL")
+        self.catalog = Catalog(self.folder.private("catalog.db"), "FULL" if power else "NORMAL", _journal(data_dir))
         self.committer = Committer(self.folder, self.catalog, power=power, fail=self._fail)
         self.bodies = Bodies(protocol.MAX_BODY)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ml-logger-files")
@@ -52,6 +53,16 @@ class Service:
         """Finish what was accepted."""
         self.committer.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _journal(data_dir: Path) -> str:
+    kind = file_system(data_dir)
+    if kind not in NETWORK:
+        return "WAL"
+    notice(
+        f"{data_dir} is on a network file system ({kind}): each commit is slower, and no other machine may write there"
+    )
+    return "TRUNCATE"
 
 
 def create_app(service: Service, token: str | None) -> Sanic[Any, Any]:

@@ -54,16 +54,17 @@ class Catalog:
     Args:
         path: the database file; begun anew, with the old one set aside, when it cannot be read.
         synchronous: SQLite's `synchronous`: FULL survives power loss, NORMAL only the end of the process.
+        journal: SQLite's `journal_mode`: WAL, or, on a network file system, TRUNCATE, which shares no memory.
     """
 
-    def __init__(self, path: Path, synchronous: str) -> None:
+    def __init__(self, path: Path, synchronous: str, journal: str = "WAL") -> None:
         try:
-            self._db = _open(path, synchronous)
+            self._db = _open(path, synchronous, journal)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and path.exists() and not _is_damaged(error):
                 raise StorageFailed(f"the catalog {path} cannot be opened: {error}") from None
             _set_aside(path, error)
-            self._db = _open(path, synchronous)
+            self._db = _open(path, synchronous, journal)
         self.transactions = 0
         self.is_new = self._db.execute("SELECT 1 FROM meta WHERE name = 'id'").fetchone() is None
         self.id = self._identity()
@@ -152,11 +153,11 @@ class Catalog:
         self._db.close()
 
 
-def _open(path: Path, synchronous: str) -> sqlite3.Connection:
+def _open(path: Path, synchronous: str, journal: str) -> sqlite3.Connection:
     # Made by the thread that starts the server, then used by the committer's alone.
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=64)
     try:
-        db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA journal_mode = {journal}")
         db.execute(f"PRAGMA synchronous = {synchronous}")
         db.executescript(_SCHEMA)
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
