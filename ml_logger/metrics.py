@@ -24,18 +24,19 @@ class Row:
         shown: the same as the caller gave them, for the table; None leaves them out of it.
     """
 
-    __slots__ = ("record", "shown", "step")
+    __slots__ = ("doubtful", "record", "shown", "step")
 
     def __init__(
         self, step: int | float | None, timestamp: float, values: Mapping[str, Any], shown: Mapping[str, Any] | None
     ) -> None:
         self.step = step
+        self.doubtful = False  # whether it may have been written, by a call that was interrupted
         self.record: dict[str, Any] = {STEP: step, TIMESTAMP: timestamp, **values}
         self.shown = dict(shown) if shown else None
 
     def takes(self, values: Mapping[str, Any]) -> bool:
         """Tell whether values fit into this row: a name that is there already would be overwritten, and lost."""
-        return self.record.keys().isdisjoint(values)
+        return not self.doubtful and self.record.keys().isdisjoint(values)
 
     def add(self, values: Mapping[str, Any], shown: Mapping[str, Any] | None) -> None:
         """Take more values in, as at the beginning."""

@@ -357,12 +357,13 @@ def test_threads_write_whole_rows(logger: ML_Logger) -> None:
         assert [row["_step"] for row in rows if row["a"] == number] == list(range(200))
 
 
-def test_handlers_that_raise_lose_nothing_that_returned(root: str) -> None:
-    """Interrupted again and again at any point of a call, every line whose call returned arrives, none twice."""
+@pytest.mark.parametrize("call", ["logger.log_line(n)", "logger.log(n, value=n, flush=True)", "logger.log(n, value=n)"])
+def test_handlers_that_raise_lose_nothing_that_returned(root: str, call: str) -> None:
+    """Interrupted again and again at any point of a call, all of which the call returned arrives, and nothing twice."""
     code = """
         import signal, sys
         from ml_logger import logger
-        class Interrupted(Exception): pass
+        class Interrupted(TimeoutError): pass  # as programs do it that put a limit on a call
         def handle(*_):
             if armed: raise Interrupted
         armed = False
@@ -375,7 +376,7 @@ def test_handlers_that_raise_lose_nothing_that_returned(root: str) -> None:
             n += 1
             try:
                 armed = True
-                logger.log_line(n)
+                CALL
                 armed = False
                 returned.append(n)
             except Interrupted:
@@ -384,9 +385,11 @@ def test_handlers_that_raise_lose_nothing_that_returned(root: str) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         print(*returned)
     """
-    returned = [int(number) for number in programs.run(code, root).stdout.split()]
+    returned = [int(number) for number in programs.run(code.replace("CALL", call), root).stdout.split()]
     with ML_Logger(root=root, prefix="run") as reader:
         arrived = [int(line) for line in reader.load_text("outputs.log").split()[1:]]
+    if "log_line" not in call:
+        arrived = [int(str(row["value"])) for row in programs.rows(root, "run")]
 
     assert arrived == sorted(set(arrived))
     assert set(returned) <= set(arrived)

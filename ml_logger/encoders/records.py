@@ -17,10 +17,20 @@ def encode(record: object) -> bytes:
         return pickle.dumps(record, PROTOCOL)
     except Exception as error:  # __reduce__ and __getstate__ of any class run here, and raise what they like
         path, part = _offender(record, "")
+        if not path and _can_be_pickled(record):
+            raise  # not the record is to blame: a signal handler raised
         raise UnsupportedValue(
             f"the value{f' at {path}' if path else ''} is of type {_type_name(part)}, which cannot be pickled "
             f"({error}): pass plain data (numbers, text, bytes, None, lists, dicts, numpy arrays), or leave it out"
         ) from error
+
+
+def _can_be_pickled(value: object) -> bool:
+    try:
+        pickle.dumps(value, PROTOCOL)
+    except Exception:  # as in encode
+        return False
+    return True
 
 
 def _offender(value: Any, path: str) -> tuple[str, Any]:

@@ -123,8 +123,12 @@ class Metrics(Text):
         key = self._row_keys.get(slot[0])
         if key is None:  # joined once for each file: this is on the path of every row
             key = self._row_keys[slot[0]] = self._key(slot[0])
-        self._append(key, records.encode(row.record))
-        del self._rows[slot]  # after it is stored: Ctrl-C before that leaves it for the next call
+        data = records.encode(row.record)
+        if not (row.doubtful and self._store.holds(key, data)):
+            # Ctrl-C, or a handler that raises, can end this at any point: whoever comes next looks what is there.
+            row.doubtful = True
+            self._append(key, data)
+        del self._rows[slot]
         if row.shown:
             self._echo(tables.metrics_table(row.shown, colored=self._colored))
 

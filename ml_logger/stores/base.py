@@ -106,6 +106,10 @@ class Deadline:
         return self._at is not None and time.monotonic() >= self._at
 
 
+#: Bytes behind some data that may have been appended before it is looked for, see `Store.holds`.
+LOOK_BACK = 2**20
+
+
 class Store(abc.ABC):
     """A place for bytes under keys.
 
@@ -161,6 +165,13 @@ class Store(abc.ABC):
             KeyNotFound: there is no such file.
         """
         return b"".join(self.stream(key, start, stop))
+
+    def holds(self, key: str, data: bytes) -> bool:
+        """Tell whether data is among the last that was appended to a file: for a caller whose append was interrupted.
+
+        The data must be unlike any other, and must not be larger than what is appended in one piece.
+        """
+        return False
 
     def flush(self, timeout: float | None = None) -> None:  # noqa: B027 - right as it is where nothing waits
         """Wait until everything written before is where it belongs.

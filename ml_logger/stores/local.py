@@ -15,7 +15,7 @@ from typing import BinaryIO
 from ml_logger import keys
 from ml_logger.forks import in_child
 from ml_logger.notices import notice
-from ml_logger.stores.base import SETTLED, Data, Entry, Receipt, Store
+from ml_logger.stores.base import LOOK_BACK, SETTLED, Data, Entry, Receipt, Store
 from ml_logger.stores.folder import Folder, check_apart, failed, missing_or_failed
 
 #: How many files are kept open for appending.
@@ -65,9 +65,20 @@ class LocalStore(Store):
                 if written != len(data):
                     _take_back(file, written)
             except OSError as error:
+                if error.errno is None:
+                    raise  # not from the system: a signal handler raised, TimeoutError say
                 self._close_file(key)
                 raise failed(error, key) from None
         return SETTLED
+
+    def holds(self, key: str, data: bytes) -> bool:
+        """Tell whether data is among the last that was appended to a file."""
+        with self._lock:
+            file = self._files.get(key)
+            if file is None:
+                return False
+            start = max(0, os.fstat(file).st_size - len(data) - LOOK_BACK)
+            return data in os.pread(file, len(data) + LOOK_BACK, start)
 
     def _close_removed(self) -> None:
         # A file that someone removed has no name left: what is written to it would be gone. Looked at every now and

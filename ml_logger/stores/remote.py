@@ -126,6 +126,10 @@ class RemoteStore(Store):
             return self._put_pieces(key, (data,), frames.APPENDED)
         return self._put(Op.APPEND, key, data)
 
+    def holds(self, key: str, data: bytes) -> bool:
+        """Tell whether data is among the last that was put into the spool."""
+        return self._sender is not None and self._sender.spool.holds(data)
+
     def write(self, key: str, data: Data) -> Receipt:
         """Create or replace a file; large ones travel in pieces and appear when they are whole."""
         if isinstance(data, bytes) and len(data) <= frames.PIECE_SIZE:

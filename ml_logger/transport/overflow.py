@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from itertools import islice
 
 from ml_logger.errors import SpoolFull
 from ml_logger.notices import notice
@@ -78,6 +79,10 @@ class Overflow:
         """Add a frame at the end."""
         self._frames.append((seq, frame))
         self._bytes += len(frame)
+
+    def holds(self, payload: bytes) -> bool:
+        """Tell whether one of the last frames ends in a payload."""
+        return any(frame.endswith(payload) for _, frame in islice(reversed(self._frames), 100))
 
     def count_again(self) -> None:
         """Count the bytes anew, after an exception has ended `put` or `forget` at any point."""

@@ -9,6 +9,7 @@ from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
+from ml_logger.stores.base import LOOK_BACK
 from ml_logger.transport import batches, frames
 from ml_logger.transport.batches import Batch
 from ml_logger.transport.private import close, sync_folder
@@ -35,6 +36,7 @@ class Segments:
         self._segments: deque[Segment] = deque()
         self._file: int | None = None
         self._size = 0
+        self._start = 0  # of what was written last: all before it is good
         self._reading: tuple[Segment, int] | None = None
         self._read_offset = 0
         self._last_read: Batch | None = None
@@ -51,12 +53,14 @@ class Segments:
         try:
             if self._file is None or self._size >= self._limit:
                 self._begin(folder, seq)
+            self._start = self._size
             written = os.write(self._file, data)  # type: ignore[arg-type]
             if written != len(data):
                 os.ftruncate(self._file, self._size)  # type: ignore[arg-type]
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError:
-            self.close_writing()
+        except OSError as error:
+            if error.errno is not None:  # else a signal handler raised, and `settle` finds out what was written
+                self.close_writing()
             raise
         self._size += written
 
@@ -65,7 +69,7 @@ class Segments:
         if folder is None:
             raise OSError(errno.ENOENT, "there is no folder")
         path = folder / f"seg-{first:020d}"
-        self._size = 0
+        self._size = self._start = 0
         if not self._segments or self._segments[-1].first != first:
             self._segments.append(Segment(first, path))
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -80,10 +84,20 @@ class Segments:
         """Cut a torn end, after an exception has ended `write` at any point; return the number of the last frame."""
         if self._file is None:
             return 0
-        whole = list(batches.readable(self._segments[-1].path.read_bytes()))
-        self._size = whole[-1].stop if whole else 0
+        with self._segments[-1].path.open("rb") as file:
+            file.seek(self._start)
+            whole = list(batches.readable(file.read()))
+        self._size = self._start + (whole[-1].stop if whole else 0)
         os.ftruncate(self._file, self._size)
         return whole[-1].seq if whole else 0
+
+    def holds(self, payload: bytes) -> bool:
+        """Tell whether a payload is in one of the last frames that were written."""
+        if not self._segments:
+            return False
+        with self._segments[-1].path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - len(payload) - LOOK_BACK))
+            return payload in file.read()
 
     def take(self, path: Path) -> None:
         """Add a file that an earlier owner left."""

@@ -120,6 +120,13 @@ class Spool:
         self._writing = False
         return seq
 
+    def holds(self, payload: bytes) -> bool:
+        """Tell whether a payload is among the last frames: for a caller whose append was interrupted."""
+        with self._lock:
+            if self._writing:
+                self._settle_interrupted()
+            return self._queue.holds(payload) or self._segments.holds(payload)
+
     def _settle_interrupted(self) -> None:
         """Go by what is there, after Ctrl-C, or a handler that raised, has ended an append at any point of it."""
         if self._queue:
@@ -133,6 +140,8 @@ class Spool:
         try:
             self._segments.write(self.folder, seq, data)
         except OSError as error:
+            if error.errno is None:
+                raise  # not from the system: a signal handler raised, TimeoutError say
             if not self._refused and self.folder is not None:
                 self._refused = True
                 notice(f"the spool {self.folder} takes no more ({error.strerror}): records now wait in memory")
