@@ -365,7 +365,10 @@ def test_handlers_that_raise_lose_nothing_that_returned(root: str, call: str) ->
         from ml_logger import logger
         class Interrupted(TimeoutError): pass  # as programs do it that put a limit on a call
         def handle(*_):
-            if armed: raise Interrupted
+            global armed
+            if armed:
+                armed = False  # the next one must not come while this one is being caught
+                raise Interrupted
         armed = False
         signal.signal(signal.SIGALRM, handle)
         logger.configure(sys.argv[1], prefix="run", silent=True)
