@@ -230,3 +230,25 @@ def test_a_full_disk_that_has_room_again_takes_what_memory_held(tmp_path: Path) 
     assert "takes records again" in said
     assert "lost" not in said
     assert "not sent yet: 50 records" in said
+
+
+def test_a_call_that_waits_for_room_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the policy `wait` and no server, a program whose thread waits for room ends all the same, and says it."""
+    monkeypatch.setenv("ML_LOGGER_WHEN_FULL", "wait")
+    monkeypatch.setenv("ML_LOGGER_MEMORY_QUEUE", "0.01")
+    monkeypatch.setenv("ML_LOGGER_SPOOL", "/proc/nowhere")
+    code = """
+        import threading
+        from ml_logger import logger
+        logger.configure("http://127.0.0.1:9", prefix="run", silent=True)
+        def work():
+            for n in range(10**9):
+                logger.log(n, value=n)
+        threading.Thread(target=work, daemon=True).start()
+        while logger.health().unsent_bytes < 10_000: threading.Event().wait(0.01)
+        print("full", flush=True)
+    """
+    done = programs.run(code)
+
+    assert "the program waits until there is room" in done.stderr
+    assert "memory was all they had" in done.stderr

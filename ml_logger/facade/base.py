@@ -251,6 +251,8 @@ class Base:
     def _last_words(self) -> list[Store]:
         """Write the pending rows, write each later one at once, and hand over the stores: the process ends."""
         self._has_left = True
+        for store in [*self._stores.values()]:
+            store.hurry()  # first: a call that waits for room, for ever, holds the lock that flushing needs
         try:
             self.flush()
         finally:

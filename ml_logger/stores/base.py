@@ -181,7 +181,7 @@ class Store(abc.ABC):
         """
 
     def hurry(self) -> None:  # noqa: B027 - the same
-        """Begin to deliver what waits: `close` follows, and its patience counts from this moment."""
+        """Begin to leave: deliver what waits, wait for room no longer; the patience of `close` counts from now."""
 
     def close(self, timeout: float | None = None) -> None:  # noqa: B027 - the same
         """Flush, and let go of files, threads and connections. A closed store takes no more writes."""

@@ -197,10 +197,11 @@ class RemoteStore(Store):
                 raise DeliveryTimeout(f"{left}: the server takes longer than {timeout:g} s")
 
     def hurry(self) -> None:
-        """Send what waits without lingering; the patience of `close` counts from this moment."""
+        """Send what waits without lingering, and let nobody wait for room; the patience of `close` counts from now."""
         self._leaving_since = time.monotonic()
         if self._sender is not None and self._pid == os.getpid():
             self._sender.hurry()
+            self._sender.spool.leave()
 
     def close(self, timeout: float | None = None) -> None:
         """Send what is left for at most `timeout` seconds (the setting's by default), and say what stays unsent.

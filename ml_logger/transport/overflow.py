@@ -34,6 +34,7 @@ class Overflow:
         self._bytes = 0
         self._room = threading.Condition(lock)
         self._gave_up = False
+        self._is_leaving = False
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -66,14 +67,22 @@ class Overflow:
             )
         if self._when_full == DROP and self._gave_up:
             return False
-        timeout = ROOM_TIMEOUT if self._when_full == DROP else None
+        timeout = None if self._when_full == WAIT else 0.0 if self._is_leaving else ROOM_TIMEOUT
         if self._when_full == WAIT:
             notice("the spool and the queue in memory are full: the program waits until there is room")
-        if self._room.wait_for(lambda: self._bytes < self._size, timeout):
+        self._room.wait_for(lambda: self._bytes < self._size or self._is_leaving, timeout)
+        if self._bytes < self._size:
             return True
         self._gave_up = True
         notice("the spool and the queue in memory are full: records are dropped from here on until there is room")
         return False
+
+    def leave(self) -> None:
+        """Let nobody wait for room any longer, since the program ends: what finds none is dropped."""
+        self._is_leaving = True
+        if self._when_full == WAIT:
+            self._when_full = DROP
+        self._room.notify_all()
 
     def put(self, seq: int, frame: bytes) -> None:
         """Add a frame at the end."""

@@ -120,6 +120,11 @@ class Spool:
         self._writing = False
         return seq
 
+    def leave(self) -> None:
+        """Let no call wait for room any longer, since the program ends."""
+        with self._lock:
+            self._queue.leave()
+
     def holds(self, payload: bytes) -> bool:
         """Tell whether a payload is among the last frames: for a caller whose append was interrupted."""
         with self._lock:
