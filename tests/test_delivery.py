@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from ml_logger import ML_Logger
+from ml_logger.stores import open_store
 from ml_logger.stores.base import Health
+from ml_logger.stores.remote import RemoteStore
 from ml_logger.testing import Server
 from tests import programs
 from tests.slow_line import slow_line
@@ -456,3 +458,25 @@ def test_a_line_that_is_too_slow_for_large_batches_gets_smaller_ones(server: Ser
         assert line.cut > 0
 
     assert [int(text[:4]) for text in read.splitlines()] == list(range(3000))
+
+
+def test_another_process_id_is_another_writer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a fork ran no hook of Python (a C library made it), the next call finds out by the id of its process."""
+    store = open_store(server.url, None, {})
+    assert isinstance(store, RemoteStore)
+    store.append("run/a.txt", b"parent ")
+    store.flush(30)
+    assert store._sender is not None
+    parents = store._sender.spool
+    frames_before = [path.read_bytes() for path in programs.spooled()]
+    pid = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: pid + 1)
+    store.append("run/a.txt", b"child")
+    store.flush(30)
+
+    assert store._sender.spool.writer != parents.writer
+    assert parents.last == 1
+    assert [path.read_bytes() for path in programs.spooled() if path.parent == parents.folder] == frames_before
+    assert store.read("run/a.txt") == b"parent child"
+    store.close()
+    parents.close()

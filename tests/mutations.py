@@ -1,0 +1,216 @@
+"""Prove that the tests can fail: take a safeguard out of the code, and see which test notices.
+
+    python -m tests.mutations [NAME ...]
+
+Each mutation is made in a copy of the repository, and the tests that guard it are run there. Prints one line for each,
+with the test that caught it; ends with status 1 when one survives, or when its text is no longer in the code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+#: Seconds that the tests of one mutation may take; one that hangs is caught, too.
+PATIENCE = 300
+
+
+class Mutation(NamedTuple):
+    """One safeguard that is taken out.
+
+    Fields:
+        name: what is taken out.
+        path: the file.
+        old, new: a text that is in it once, and what takes its place.
+        tests: the arguments of pytest that run the tests which must notice.
+    """
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+MUTATIONS = (
+    Mutation(
+        "sync before commit",
+        "ml_logger/server/stage.py",
+        "            if self._power:\n                self._sync(names_changed=bool(applied))\n",
+        "",
+        ("tests/faults", "-k", "power"),
+    ),
+    Mutation(
+        "commit before acknowledgement",
+        "ml_logger/server/catalog.py",
+        '            self._db.execute("COMMIT")\n',
+        "",
+        ("tests/test_delivery.py", "-k", "numbers_survive"),
+    ),
+    Mutation(
+        "trim rule",
+        "ml_logger/server/committer.py",
+        "                    if frame.seq > last:\n",
+        "                    if True:\n",
+        ("tests/test_delivery.py", "-k", "numbers_survive"),
+    ),
+    Mutation(
+        "gap check",
+        "ml_logger/server/committer.py",
+        "                if request.frames[0].seq > last + 1:\n                    continue\n",
+        "",
+        ("tests/test_delivery.py", "-k", "numbers_survive"),
+    ),
+    Mutation(
+        "cut-back of a failed group",
+        "ml_logger/server/appends.py",
+        "                    self._cut_back(file)\n",
+        "                    pass\n",
+        ("tests/test_committing.py", "-k", "failed_append"),
+    ),
+    Mutation(
+        "cut-back in recovery",
+        "ml_logger/server/recovery.py",
+        "            os.ftruncate(descriptor, state.length)\n",
+        "",
+        ("tests/test_server.py", "-k", "never_committed"),
+    ),
+    Mutation(
+        "append and not overwrite",
+        "ml_logger/server/appends.py",
+        "written = os.write(file.descriptor, view)",
+        "written = os.pwrite(file.descriptor, view, file.stop)",
+        ("tests/test_committing.py", "-k", "overwritten or failed_append"),
+    ),
+    Mutation(
+        "pid check",
+        "ml_logger/stores/remote.py",
+        "            self._after_fork()\n        sender = self._sender\n        if sender is None or",
+        "            pass\n        sender = self._sender\n        if sender is None or",
+        ("tests/test_delivery.py", "-k", "another_process_id"),
+    ),
+    Mutation(
+        "hook of forks",
+        "ml_logger/facade/base.py",
+        "        in_child(self._after_fork)\n",
+        "",
+        ("tests/test_delivery.py", "-k", "fork_is_a_writer"),
+    ),
+    Mutation(
+        "lock of the data folder",
+        "ml_logger/server/lock.py",
+        "            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            pass\n",
+        ("tests/test_server.py", "-k", "second_server"),
+    ),
+    Mutation(
+        "lock of a spool",
+        "ml_logger/transport/spool.py",
+        "            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            pass\n",
+        ("tests/test_spool.py", "-k", "living_spool"),
+    ),
+    Mutation(
+        "checksum of a frame",
+        "ml_logger/transport/frames.py",
+        "    return bool(crc32(view[body : span.stop], crc) == expected)\n",
+        "    return True\n",
+        ("tests/test_server.py", "-k", "bad_batches"),
+    ),
+    Mutation(
+        "delete only what is acknowledged",
+        "ml_logger/transport/segments.py",
+        "self._segments[1].first <= seq + 1:",
+        "self._segments[1].first <= seq + 100:",
+        ("tests/test_spool.py",),
+    ),
+    Mutation(
+        "look before a row is written again",
+        "ml_logger/facade/metrics.py",
+        "        if not (row.doubtful and self._store.holds(key, data)):\n",
+        "        if True:\n",
+        ("tests/test_delivery.py", "-k", "handlers_that_raise"),
+    ),
+)
+
+
+def copy_of_the_repository(folder: Path) -> Path:
+    """Copy what git knows, and what it does not ignore, to a folder."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target)
+    return folder
+
+
+def caught_by(mutation: Mutation, folder: Path) -> str | None:
+    """Make a mutation in a copy, run its tests there, and undo it; return the test that failed, None when none did.
+
+    Raises:
+        ValueError: its text is not in the code, or more than once.
+    """
+    path = folder / mutation.path
+    text = path.read_text()
+    if text.count(mutation.old) != 1:
+        raise ValueError(f"{mutation.name}: its text is {text.count(mutation.old)} times in {mutation.path}")
+    path.write_text(text.replace(mutation.old, mutation.new))
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *mutation.tests]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(folder)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"{mutation.tests[0]}, which did not end"
+    finally:
+        path.write_text(text)
+    if done.returncode not in (0, 1):
+        raise ValueError(f"{mutation.name}: its tests did not run: {done.stdout[-500:]}{done.stderr[-500:]}")
+    found = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    return found[1] if done.returncode and found else None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Try mutations; return the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="mutations to try (all of them)")
+    names = parser.parse_args(argv).names
+    unknown = set(names) - {mutation.name for mutation in MUTATIONS}
+    if unknown:
+        parser.error(f"there is no mutation {', '.join(sorted(unknown))}")
+    survivors = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = copy_of_the_repository(Path(scratch))
+        for mutation in MUTATIONS:
+            if names and mutation.name not in names:
+                continue
+            found = caught_by(mutation, folder)
+            survivors += found is None
+            print(f"{'caught  ' if found else 'SURVIVED'}  {mutation.name}: {found or 'no test noticed'}", flush=True)
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
