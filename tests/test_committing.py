@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import Future
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -147,7 +148,7 @@ def test_a_lost_catalog_is_rebuilt_from_the_files(filled: Server) -> None:
     filled.stop()
     shutil.rmtree(filled.data_dir / ".ml_logger")
     filled.start()
-    with sqlite3.connect(filled.data_dir / ".ml_logger" / "catalog.db") as catalog:
+    with closing(sqlite3.connect(filled.data_dir / ".ml_logger" / "catalog.db")) as catalog:
         assert catalog.execute("SELECT key, length FROM files").fetchall() == [("run/a", 10)]
     assert post(filled, append(1, b"more", "run/a"), "f" * 32).status_code == 200
 
@@ -225,7 +226,8 @@ def test_a_failed_append_leaves_no_file(folder: Folder, monkeypatch: pytest.Monk
     (answer,) = commit_in(folder, body)
     assert answer.status == 507
     assert not (folder.root / "a").exists()
-    assert Catalog(folder.private("catalog.db"), "FULL").intents() == []
+    with closing(Catalog(folder.private("catalog.db"), "FULL")) as catalog:
+        assert catalog.intents() == []
     monkeypatch.undo()
     (answer,) = commit_in(folder, body)
 
@@ -353,7 +355,8 @@ def test_a_disk_that_fails_is_no_damaged_catalog(folder: Folder, monkeypatch: py
         Catalog(folder.private("catalog.db"), "FULL")
     monkeypatch.undo()
 
-    assert Catalog(folder.private("catalog.db"), "FULL").last_seq(WRITER) == 1
+    with closing(Catalog(folder.private("catalog.db"), "FULL")) as catalog:
+        assert catalog.last_seq(WRITER) == 1
 
 
 def test_uploads_that_nobody_goes_on_with_are_removed(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,4 +376,5 @@ def test_uploads_that_nobody_goes_on_with_are_removed(folder: Folder, monkeypatc
     committer.close()
 
     assert list(kept.parent.iterdir()) == [kept]
-    assert Catalog(folder.private("catalog.db"), "FULL").file(f".ml_logger/uploads/{second.name}") is None
+    with closing(Catalog(folder.private("catalog.db"), "FULL")) as catalog:
+        assert catalog.file(f".ml_logger/uploads/{second.name}") is None

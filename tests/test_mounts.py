@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,5 @@ def test_a_catalog_may_change_its_journal(tmp_path: Path) -> None:
         with catalog.transaction():
             catalog.set_last_seqs({"w": round_ + 1})
         catalog.close()
-        with sqlite3.connect(tmp_path / "catalog.db") as db:
+        with closing(sqlite3.connect(tmp_path / "catalog.db")) as db:
             assert db.execute("PRAGMA journal_mode").fetchone() == ({"WAL": "wal", "TRUNCATE": "delete"}[journal],)
-        db.close()
