@@ -16,6 +16,8 @@
   + Refused               (PermissionError)      the server refused one record for good
   + ServerUnavailable     (ConnectionError)      the server cannot be reached, or answers nonsense
   + DeliveryTimeout       (TimeoutError)         the time limit passed before everything was delivered
+  + NotAvailable          (ImportError)          a library that is not installed, or a name that belongs elsewhere
+  + Gone                  (AttributeError)       a call of earlier versions that was taken away on purpose
 
 Each also derives from the built-in that a newcomer would catch.
 """
@@ -91,3 +93,11 @@ class ServerUnavailable(LoggerError, ConnectionError):
 
 class DeliveryTimeout(LoggerError, TimeoutError):
     """The time limit passed before everything was delivered; nothing is lost, it stays in the spool."""
+
+
+class NotAvailable(LoggerError, ImportError):
+    """A library that is not installed, or a name that belongs elsewhere: says what to install, or where to look."""
+
+
+class Gone(LoggerError, AttributeError):
+    """A call of earlier versions that was taken away on purpose: says why, and what to do instead."""

@@ -170,6 +170,15 @@ def _name_pattern(part: str) -> str:
     return "".join(out)
 
 
+def literal(key: str) -> str:
+    """Return the glob that matches one key and nothing else.
+
+    >>> literal("a[1]/b*.png")
+    'a[[]1]/b[*].png'
+    """
+    return "".join(f"[{char}]" if char in "*?[" else char for char in key)
+
+
 def literal_folder(query: str) -> str:
     """Return the folder that every match of a glob lies in: the parts before the first with a wildcard.
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import io
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO
 
-from ml_logger.encoders import arrays, pandas_data, record_reader
+from ml_logger.encoders import arrays, documents, pandas_data, record_reader
+from ml_logger.errors import CorruptData, NotAvailable
 from ml_logger.stores.base import Store
 
 Trust = bool | Sequence[str]
@@ -38,3 +41,73 @@ def read_array(store: Store, key: str) -> Any:
 def read_text(store: Store, key: str) -> str:
     """Return a text file; bytes that are no UTF-8 come back as escapes, not as an error."""
     return store.read(key).decode("utf-8", "backslashreplace")
+
+
+def read_json(store: Store, key: str) -> Any:
+    """Return the data of a JSON document."""
+    return documents.decode_json(store.read(key), key)
+
+
+def read_yaml(store: Store, key: str) -> Any:
+    """Return the data of a YAML document of plain data; nothing in it is executed."""
+    return documents.decode_yaml(store.read(key), key)
+
+
+def read_lines(store: Store, key: str, *, start: int | None = None, stop: int | None = None) -> Iterator[Any]:
+    """Yield the values of JSON lines, `[start:stop]` of them, as they come; negative numbers count from the end.
+
+    Raises:
+        KeyNotFound: there is no such file; raised at once, not at the first line.
+    """
+    values = documents.decode_lines(store.stream(key), key)
+    if (start or 0) < 0 or (stop or 0) < 0:
+        return iter(list(values)[start:stop])
+    return itertools.islice(values, start, stop)
+
+
+def read_csv(store: Store, key: str, **kw: Any) -> Any:
+    """Return a CSV file as a DataFrame, parsed as it arrives.
+
+    Raises:
+        KeyNotFound: there is no such file.
+        CorruptData: it is no CSV.
+        NotAvailable: pandas is not installed.
+    """
+    try:
+        import pandas
+    except ImportError:
+        raise NotAvailable("tables need pandas, which is not installed: pip install pandas") from None
+    with open_stream(store.stream(key)) as file:
+        try:
+            return pandas.read_csv(file, **kw)
+        except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
+            raise CorruptData(f"{key} is no CSV: {error}") from None
+
+
+def open_stream(chunks: Iterable[bytes]) -> BinaryIO:
+    """Open a stream of pieces as a binary file that is read once, from beginning to end."""
+    return io.BufferedReader(_Pieces(iter(chunks)), 1 << 20)
+
+
+class _Pieces(io.RawIOBase):
+    """Pieces of bytes as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Tell that this is for reading."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with what comes next; 0 at the end."""
+        while not self._left:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._left = memoryview(chunk)
+        taken = min(len(buffer), len(self._left))
+        buffer[:taken] = self._left[:taken]
+        self._left = self._left[taken:]
+        return taken

@@ -37,6 +37,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
         threading.Event().wait(0.01)
 
 
+#: For a program: `peak()` returns the most memory that it has had so far, in MiB. (What `getrusage` tells begins with
+#: that of the program which started it.)
+PEAK = """
+def peak():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) // 1024
+"""
+
+
 def push(url: str) -> subprocess.CompletedProcess[str]:
     """Send what earlier programs left unsent."""
     command = [sys.executable, "-m", "ml_logger", "push", "--root", url]

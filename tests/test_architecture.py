@@ -22,12 +22,23 @@ LAYERS = [
     ["errors", "version"],
     ["notices", "forks", "config", "keys", "colors"],
     ["stores.base"],
-    ["plain", "metrics", "tables", "stores.folder", "stores.memory", "stores.local", "transport"],
+    [
+        "plain",
+        "metrics",
+        "tables",
+        "timers",
+        "provenance",
+        "localfiles",
+        "stores.folder",
+        "stores.memory",
+        "stores.local",
+        "transport",
+    ],
     ["encoders"],
     ["stores"],
     ["readers"],
     ["facade", "server"],
-    ["cli", "testing", "", "__main__"],
+    ["cli", "testing", "compat", "", "__main__"],
 ]
 
 #: What may not know each other, whatever their layers.

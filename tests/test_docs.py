@@ -131,7 +131,10 @@ def test_routes_are_documented(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_examples_of_the_docs_run(path: Path) -> None:
     """Every example with a prompt shows what really happens, in an empty folder."""
-    count = path.read_text(encoding="utf-8").count(">>> ")
+    source = path.read_text(encoding="utf-8")
+    if ">>> import torch" in source and importlib.util.find_spec("torch") is None:
+        pytest.skip("torch is not installed, so the examples of this page are not run")
+    count = source.count(">>> ")
     command = [sys.executable, "-m", "doctest", str(path)]
     done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=MINUTES, check=False)
 

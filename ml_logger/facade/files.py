@@ -1,20 +1,19 @@
-"""Files: data, modules, and files of this machine, stored under keys; and what is done to keys."""
+"""Files: data of any kind, stored under keys; and what is done to keys."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 from ml_logger import keys
 from ml_logger.encoders import records
-from ml_logger.errors import KeyNotFound, UnsupportedValue
+from ml_logger.errors import UnsupportedValue
 from ml_logger.facade.metrics import Metrics
-from ml_logger.stores.base import Data, Receipt
+from ml_logger.stores.base import Receipt
+
+PathLike = str | os.PathLike[str]
 
 DATA_FILE = "data.pkl"
-#: Files up to this size are read at once; larger ones travel in pieces of this size.
-PIECE = 4 * 2**20
 
 
 class Files(Metrics):
@@ -40,7 +39,58 @@ class Files(Metrics):
         key = self._key(path or DATA_FILE)
         return self._write(key, encoded) if overwrite else self._append(key, encoded)
 
-    def save_np(self, array: Any, key: str | os.PathLike[str]) -> Receipt:
+    def save_pkl(self, data: Any, *keys: PathLike, path: PathLike | None = None, append: bool = False) -> Receipt:
+        """Store any picklable data as the one record of a file: `save_pkl(data, "states.pkl")`.
+
+        Args:
+            data: the data, as for `log_data`.
+            keys, path: the path, in parts or whole; `data.pkl` by default.
+            append: add a record to the file instead, as `log_data` does.
+        """
+        target = "/".join(os.fspath(part) for part in _parts(keys, path) or (DATA_FILE,))
+        return self.log_data(data=data, path=target, overwrite=not append)
+
+    def log_jsonl(self, *args: Any, data: Any = None, key: PathLike | None = None) -> Receipt:
+        """Append a value as one line of JSON: `log_jsonl({"loss": 0.1}, "events.jsonl")`; `load_jsonl` reads them.
+
+        Args:
+            args: the data, then the path; or the path first, where the second is no path.
+            data, key: the same by name.
+
+        Raises:
+            UnsupportedValue: no path, or a value that JSON cannot hold; says which part of it.
+        """
+        from ml_logger.encoders import documents
+
+        data, path = _data_and_path(args, data, key)
+        if path is None:
+            raise UnsupportedValue("a line needs a file: log_jsonl(data, 'events.jsonl')")
+        return self._append(self._key(suffixed(os.fspath(path), ".jsonl")), documents.encode_line(data))
+
+    def save_json(self, data: Any, *keys: PathLike, path: PathLike | None = None) -> Receipt:
+        """Store data as an indented JSON document: `save_json(data, "config.json")`; arrays become nested lists.
+
+        Raises:
+            UnsupportedValue: no path, or a value that JSON cannot hold; says which part of it.
+        """
+        from ml_logger.encoders import documents
+
+        target = self._key(*needed(keys, path, "save_json(data, 'config.json')"))
+        return self._write(target, documents.encode_json(data))
+
+    def save_yaml(self, data: Any, *keys: PathLike, path: PathLike | None = None) -> Receipt:
+        """Store data as a YAML document: `save_yaml(data, "config.yml")`. Needs `ml-logger[yaml]`.
+
+        Raises:
+            NotAvailable: PyYAML is not installed.
+            UnsupportedValue: no path, or a value that YAML cannot hold; says which part of it.
+        """
+        from ml_logger.encoders import documents
+
+        target = self._key(*needed(keys, path, "save_yaml(data, 'config.yml')"))
+        return self._write(target, documents.encode_yaml(data))
+
+    def save_np(self, array: Any, key: PathLike) -> Receipt:
         """Store one array as an `.npy` file, which `load_np` and `numpy.load` read.
 
         Raises:
@@ -51,50 +101,18 @@ class Files(Metrics):
         target = self._key(suffixed(os.fspath(key), ".npy"))
         return self._write(target, arrays.encode(array, target))
 
-    def log_module(
-        self, step: Any = None, namespace: str = "modules", fstr: str | None = None, **modules: Any
-    ) -> list[Receipt]:
-        """Store the parameters of modules as arrays by name: `modules/0004_policy.pkl` for `log_module(4, policy=net)`.
-
-        Args:
-            step: the step, a part of the file's name.
-            namespace: the folder.
-            fstr: the name of the file, `"{:04d}_{}.pkl"` of step and name by default.
-            modules: objects with a `state_dict`, mappings of arrays, or lists of arrays.
-        """
-        from ml_logger.encoders import modules as encoder
-
-        receipts = []
-        for name, module in modules.items():
-            file = numbered(fstr or "{:04d}_{}.pkl", step, name)
-            receipts.append(self._write(self._key(namespace, file), records.encode(encoder.state(module, name))))
-        return receipts
-
-    def log_file(self, path: str | os.PathLike[str], namespace: str = "files", silent: bool = True) -> Receipt:
-        """Store a copy of a file of this machine as `files/NAME`.
-
-        Raises:
-            KeyNotFound: there is no such file.
-            UnsupportedValue: it is a folder, or cannot be read.
-        """
-        key = self._key(namespace, os.path.basename(os.path.abspath(os.fspath(path))))
-        receipt = self._write(key, file_data(path))
-        if not (silent or self._silent):
-            self._echo(f"{os.fspath(path)} is stored as {key}")
-        return receipt
-
-    def remove(self, *paths: str | os.PathLike[str]) -> list[Receipt]:
+    def remove(self, *paths: PathLike) -> list[Receipt]:
         """Remove files, and folders with all that is in them; what is not there is no error."""
         self.flush()
         return [self._put(key, lambda key=key: self._store.remove(key)) for key in map(self._key, paths)]  # type: ignore[misc]
 
-    def move(self, source: str | os.PathLike[str], to: str | os.PathLike[str]) -> Receipt:
+    def move(self, source: PathLike, to: PathLike) -> Receipt:
         """Rename a file or a folder; a file in the way is replaced."""
         self.flush()
         old, new = self._key(source), self._key(to)
         return self._put(new, lambda: self._store.move(old, new))
 
-    def duplicate(self, source: str | os.PathLike[str], to: str | os.PathLike[str]) -> Receipt:
+    def duplicate(self, source: PathLike, to: PathLike) -> Receipt:
         """Copy a file or a folder; files in the way are replaced."""
         self.flush()
         old, new = self._key(source), self._key(to)
@@ -103,7 +121,7 @@ class Files(Metrics):
 
 def _data_and_path(args: tuple[Any, ...], data: Any, path: Any) -> tuple[Any, Any]:
     if len(args) > 2 or (args and data is not None) or (len(args) == 2 and path is not None):
-        raise UnsupportedValue("pass the data, and at most one path: log_data(data, path='states.pkl')")
+        raise UnsupportedValue("pass the data once, and at most one path, behind it or by name")
     if not args:
         return data, path
     if len(args) == 1:
@@ -116,6 +134,18 @@ def _data_and_path(args: tuple[Any, ...], data: Any, path: Any) -> tuple[Any, An
 
 def _is_path(value: object) -> bool:
     return isinstance(value, (str, os.PathLike))
+
+
+def _parts(keys: tuple[PathLike, ...], path: PathLike | None) -> tuple[PathLike, ...]:
+    return (*keys, *(() if path is None else (path,)))
+
+
+def needed(keys: tuple[PathLike, ...], path: PathLike | None, form: str) -> tuple[PathLike, ...]:
+    """Return the parts of a path; raise UnsupportedValue, which shows the form, where there are none."""
+    parts = _parts(keys, path)
+    if not parts:
+        raise UnsupportedValue(f"a file needs a path: {form}")
+    return parts
 
 
 def numbered(form: str, step: Any, *more: str) -> str:
@@ -135,31 +165,6 @@ def numbered(form: str, step: Any, *more: str) -> str:
         return form.replace("{:04d}", "{}").format(number, *more)
     except (IndexError, KeyError) as error:
         raise UnsupportedValue(f"{form!r} is no form of a file name with a step in it: {error}") from None
-
-
-def file_data(path: str | os.PathLike[str]) -> Data:
-    """Return the bytes of a file of this machine, or its pieces when it is large.
-
-    Raises:
-        KeyNotFound: there is no such file.
-        UnsupportedValue: it is a folder, or cannot be read.
-    """
-    try:
-        file = open(path, "rb")  # noqa: SIM115 - stays open while its pieces are read
-    except FileNotFoundError:
-        raise KeyNotFound(f"there is no file {os.fspath(path)!r} on this machine") from None
-    except OSError as error:
-        raise UnsupportedValue(f"{os.fspath(path)!r} cannot be read: {error.strerror}") from None
-    if os.fstat(file.fileno()).st_size <= PIECE:
-        with file:
-            return file.read()
-    return _pieces(file)
-
-
-def _pieces(file: Any) -> Iterator[bytes]:
-    with file:
-        while piece := file.read(PIECE):
-            yield piece
 
 
 def suffixed(key: str, default: str) -> str:

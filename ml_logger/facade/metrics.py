@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ml_logger import keys, plain, tables
 from ml_logger import metrics as rows
-from ml_logger import plain, tables
 from ml_logger.encoders import records
 from ml_logger.errors import UnsupportedValue
 from ml_logger.facade.text import Text
@@ -123,7 +123,7 @@ class Metrics(Text):
         key = self._row_keys.get(slot[0])
         if key is None:  # joined once for each file: this is on the path of every row
             key = self._row_keys[slot[0]] = self._key(slot[0])
-        data = records.encode(row.record)
+        data = records.encode(row.record) if key[-4:] == ".pkl" else _row_data(row.record, key)
         if not (row.doubtful and self._store.holds(key, data)):
             # Ctrl-C, or a handler that raises, can end this at any point: whoever comes next looks what is there.
             row.doubtful = True
@@ -198,6 +198,12 @@ class Metrics(Text):
         for key, values in key_arrays.items():
             row[key] = histograms.encode(values, bins, key=key)
         return self._append(self._key(HISTOGRAMS_FILE), records.encode(row))
+
+
+def _row_data(record: Mapping[str, Any], key: str) -> bytes:
+    from ml_logger.encoders import documents  # most runs have no such files
+
+    return documents.encode_row(record, keys.suffix(key))
 
 
 def _dispatch(args: tuple[Any, ...], metrics: Any, key_values: dict[str, Any]) -> tuple[dict[str, Any], Any, Any]:

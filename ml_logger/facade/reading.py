@@ -111,6 +111,63 @@ class Reading(Pictures):
 
         return readers.read_array(self._settled(), self._target(paths, key))
 
+    def load_jsonl(
+        self,
+        *paths: PathLike,
+        key: PathLike | None = None,
+        start: int | None = None,
+        stop: int | None = None,
+    ) -> list[Any] | None:
+        """Return the values of a file of JSON lines as a list, None where there is no such file.
+
+        A line that is no JSON, as a killed program leaves behind, is passed over with a `DamagedLines` warning.
+
+        Args:
+            paths, key: the path, as in `load_pkl`.
+            start, stop: which values, counted as in a slice.
+        """
+        from ml_logger import readers
+
+        try:
+            return list(readers.read_lines(self._settled(), self._target(paths, key), start=start, stop=stop))
+        except KeyNotFound:
+            return None
+
+    def load_json(self, *paths: PathLike, key: PathLike | None = None) -> Any:
+        """Return the data of a JSON document.
+
+        Raises:
+            KeyNotFound: there is no such file.
+            CorruptData: it is no JSON.
+        """
+        from ml_logger import readers
+
+        return readers.read_json(self._settled(), self._target(paths, key))
+
+    def load_yaml(self, *paths: PathLike, key: PathLike | None = None) -> Any:
+        """Return the data of a YAML document, read with the safe loader alone. Needs `ml-logger[yaml]`.
+
+        Raises:
+            KeyNotFound: there is no such file.
+            CorruptData: it is no YAML, or asks for more than plain data.
+            NotAvailable: PyYAML is not installed.
+        """
+        from ml_logger import readers
+
+        return readers.read_yaml(self._settled(), self._target(paths, key))
+
+    def load_csv(self, *paths: PathLike, key: PathLike | None = None, **kw: Any) -> Any:
+        """Return a CSV file as a pandas DataFrame; `kw` goes to `pandas.read_csv`. Needs pandas.
+
+        Raises:
+            KeyNotFound: there is no such file.
+            CorruptData: it is no CSV.
+            NotAvailable: pandas is not installed.
+        """
+        from ml_logger import readers
+
+        return readers.read_csv(self._settled(), self._target(paths, key), **kw)
+
     def load_text(self, *paths: PathLike, key: PathLike | None = None) -> str:
         """Return a file as text.
 
@@ -156,8 +213,7 @@ class Reading(Pictures):
             base = keys.join(self.prefix, wd) if wd.strip("/") else ""
         if not recursive:
             query = query.replace("**", "*")
-        literal = "".join(f"[{char}]" if char in "*?[" else char for char in base)
-        pattern = f"{literal}/{query}" if base else query
+        pattern = f"{keys.literal(base)}/{query}" if base else query
         skip = len(base) + 1 if base else 0
         return [entry.key[skip:] for entry in self._settled().entries(pattern)][start:stop]
 

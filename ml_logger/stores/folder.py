@@ -230,7 +230,7 @@ class Folder:
     def _copies(self, source: str, target: str) -> list[tuple[str, str]]:
         if not stat_module.S_ISDIR(self.stat(source).st_mode):
             return [(source, target)]
-        found = self.entries(f"{_literal(source)}/**")
+        found = self.entries(f"{keys.literal(source)}/**")
         return [(entry.key, target + entry.key[len(source) :]) for entry in found]
 
     def check_replaceable(self, key: str) -> None:
@@ -309,7 +309,3 @@ def _is_key(name: str) -> bool:
     except InvalidKey:
         return False
     return True
-
-
-def _literal(key: str) -> str:
-    return "".join(f"[{char}]" if char in "*?[" else char for char in key)
