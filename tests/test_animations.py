@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml_logger.encoders import images
+from ml_logger.encoders import grids, images
 from ml_logger.errors import InvalidImage, InvalidSetting, UnsupportedFormat
 from tests.test_images import Tensor, expected, noise
 
@@ -222,7 +222,7 @@ def test_is_animation(value: object, answer: bool) -> None:
 def test_grid(count: int, rows: int | None, cols: int | None, shape: tuple[int, int], channels: tuple[int]) -> None:
     """A grid is filled row by row, near square by default, and what stays free is zero."""
     pictures = [noise((5, 7, *channels), seed) for seed in range(count)]
-    sheet = images.grid(pictures, rows, cols)
+    sheet = grids.grid(pictures, rows, cols)
 
     assert sheet.shape == (shape[0] * 5, shape[1] * 7, *channels)
     assert sheet.dtype == np.uint8
@@ -234,16 +234,16 @@ def test_grid(count: int, rows: int | None, cols: int | None, shape: tuple[int, 
 
 def test_grid_of_all_kinds() -> None:
     """A grid takes stacks, and mixes gray, color and alpha."""
-    assert np.array_equal(images.grid(noise((4, 5, 7, 3))), images.grid(list(noise((4, 5, 7, 3)))))
-    assert images.grid([np.zeros((5, 7)), np.ones((5, 7, 4))]).shape == (5, 14, 4)
-    assert images.grid(Tensor(noise((4, 3, 5, 7)))).shape == (10, 14, 3)
+    assert np.array_equal(grids.grid(noise((4, 5, 7, 3))), grids.grid(list(noise((4, 5, 7, 3)))))
+    assert grids.grid([np.zeros((5, 7)), np.ones((5, 7, 4))]).shape == (5, 14, 4)
+    assert grids.grid(Tensor(noise((4, 3, 5, 7)))).shape == (10, 14, 3)
 
 
 def test_wrong_grid() -> None:
     """A grid that is too small, or pictures of two sizes, are refused."""
     with pytest.raises(InvalidImage, match="5 pictures do not fit in 2 rows of 2"):
-        images.grid([noise((2, 2))] * 5, 2, 2)
+        grids.grid([noise((2, 2))] * 5, 2, 2)
     with pytest.raises(InvalidImage, match="picture 1"):
-        images.grid([noise((2, 2)), noise((3, 2))])
+        grids.grid([noise((2, 2)), noise((3, 2))])
     with pytest.raises(InvalidSetting, match="n_rows"):
-        images.grid([noise((2, 2))], n_rows=0)
+        grids.grid([noise((2, 2))], n_rows=0)

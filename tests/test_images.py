@@ -239,7 +239,7 @@ def test_no_picture(value: Any, message: str, suffix: str) -> None:
         (lambda: images.encode(np.zeros((2, 2)), cmap="nope"), InvalidSetting, "nope"),
         (lambda: images.encode(np.zeros((2, 2)), cmap=3), InvalidSetting, "cmap"),
         (lambda: images.encode(np.zeros((2, 2, 3)), cmap="gray"), InvalidImage, "one channel"),
-        (lambda: images.encode(np.zeros((2, 2)), normalize="row"), InvalidSetting, "row"),  # type: ignore[arg-type]
+        (lambda: images.encode(np.zeros((2, 2)), normalize="rows"), InvalidSetting, "rows"),  # type: ignore[arg-type]
         (lambda: images.encode(np.zeros((1, 70000)), ".jpg", key="k"), InvalidImage, "k: JPEG cannot hold"),
         (lambda: images.encode(np.zeros((1, 70000)), ".gif"), InvalidImage, "GIF cannot hold"),
         (lambda: images.encode(np.zeros((1, 20000)), ".webp"), InvalidImage, "WEBP cannot hold"),

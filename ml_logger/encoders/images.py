@@ -1,4 +1,4 @@
-"""Pictures, animations and grids of pictures to the bytes of image files, and back."""
+"""Pictures and animations to the bytes of image files, and back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ml_logger.encoders.pixels import at, from_pil, is_pil, items, one_kind, pixels_of
+from ml_logger.encoders.pixels import Normalize, at, from_pil, group, is_pil, items, one_kind, pixels_of
 from ml_logger.errors import CorruptData, InvalidImage, InvalidSetting, UnsupportedFormat
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _MOST_PIXELS = 1 << 30  # of all frames of an animation that is read
 
 
 def encode(
-    image: object, suffix: str = ".png", *, key: str = "", normalize: bool | None = None, cmap: object = None
+    image: object, suffix: str = ".png", *, key: str = "", normalize: Normalize = None, cmap: object = None
 ) -> bytes:
     """Write one picture in the format of a suffix: .png .jpg .jpeg .webp .gif .bmp .tif .tiff.
 
@@ -54,20 +54,29 @@ def encode(
     return _save(_image(pixels_of(image, key, normalize, cmap), suffix), suffix, key)
 
 
-def animation(frames: Sequence[object] | Array, suffix: str = ".gif", *, fps: float = 20, key: str = "") -> bytes:
+def animation(
+    frames: Sequence[object] | Array,
+    suffix: str = ".gif",
+    *,
+    fps: float = 20,
+    key: str = "",
+    normalize: Normalize = None,
+    cmap: object = None,
+) -> bytes:
     """Write frames as an animation that plays for ever: .gif, .png (APNG) or .webp.
 
     `frames` is a list of pictures as `encode` takes them, or an array (T, H, W) or (T, H, W, C); all of one size.
-    Frames of gray, color and alpha can be mixed. `fps` is 0.02 to 1,000, for a GIF at most 100 (and browsers slow down
-    what has more than 50). A frame that equals the one before is merged with it and its time added; a WebP whose frames
-    are all equal becomes a picture, without a time. WebP drops the color of what is wholly transparent.
+    Frames of gray, color and alpha can be mixed; `cmap` and `normalize` are as for a grid. `fps` is 0.02 to 1,000, for
+    a GIF at most 100 (and browsers slow down what has more than 50). A frame that equals the one before is merged with
+    it and its time added; a WebP whose frames are all equal becomes a picture, without a time. WebP drops the color of
+    what is wholly transparent.
 
     Raises InvalidImage that names the frame, or for equal frames that a GIF would have to show for more than 655
     seconds; UnsupportedFormat for another suffix, InvalidSetting for a wrong fps.
     """
     suffix = _known(suffix, _ANIMATED)
     durations = _durations(fps, 100 if suffix == ".gif" else 1000, key)
-    pixels = one_kind([pixels_of(frame, f"{key}[{index}]") for index, frame in enumerate(items(frames, key))], key)
+    pixels = one_kind(group(items(frames, key), key, normalize, cmap), key)
     ticks = 10 if suffix == ".gif" else 1  # in milliseconds
     alpha = _has_alpha(pixels[0])
     if suffix == ".webp" and alpha and len(pixels) > 1:
@@ -84,34 +93,6 @@ def animation(frames: Sequence[object] | Array, suffix: str = ".gif", *, fps: fl
     elif suffix == ".webp":
         extra |= {"kmin": 0, "kmax": 1}  # whole frames: what is left out of one would make the file transparent
     return _save(images[0], suffix, key, extra)
-
-
-def grid(
-    images: Sequence[object] | Array, n_rows: int | None = None, n_cols: int | None = None, *, key: str = ""
-) -> Pixels:
-    """Lay pictures out in a grid, row by row, near square unless told otherwise; what stays free is black.
-
-    `images` is a list of pictures as `encode` takes them, or an array (N, H, W) or (N, H, W, C); all of one size.
-    Gives uint8 of shape (n_rows * H, n_cols * W), or with 3 or 4 channels where a picture has them (with 4, what stays
-    free is transparent). Raises InvalidImage that names the picture, or says that the grid is too small.
-    """
-    import numpy as np
-
-    pixels = one_kind([pixels_of(image, f"{key}[{index}]") for index, image in enumerate(items(images, key))], key)
-    for name, number in (("n_rows", n_rows), ("n_cols", n_cols)):
-        if number is not None and number < 1:
-            raise InvalidSetting(f"{at(key)}{name} must be at least 1, got {number}")
-    count = len(pixels)
-    if n_cols is None:
-        n_cols = math.ceil(count / n_rows) if n_rows is not None else math.isqrt(count - 1) + 1
-    n_rows = math.ceil(count / n_cols) if n_rows is None else n_rows
-    if count > n_rows * n_cols:
-        raise InvalidImage(f"{at(key)}{count} pictures do not fit in {n_rows} rows of {n_cols}")
-    height, width, *channels = pixels[0].shape
-    sheet = np.zeros((n_rows, height, n_cols, width, *channels), dtype=np.uint8)
-    for index, picture in enumerate(pixels):
-        sheet[index // n_cols, :, index % n_cols] = picture
-    return sheet.reshape(n_rows * height, n_cols * width, *channels)
 
 
 def is_animation(value: object) -> bool:

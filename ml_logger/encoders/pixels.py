@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ml_logger.encoders.arrays import is_tensor, to_numpy
@@ -16,25 +16,69 @@ if TYPE_CHECKING:
     Pixels = npt.NDArray[np.uint8]
 
 _SHAPES = "(H, W), (H, W, 1), (H, W, 3) or (H, W, 4), and (C, H, W) for tensors"
+Normalize = bool | str | None
+
+#: Which pictures of a grid are stretched together: those that get the same number, from their index and the columns.
+_TOGETHER: dict[str, Callable[[int, int], int] | None] = {
+    "individual": None,
+    "grid": lambda index, n_cols: 0,
+    "row": lambda index, n_cols: index // n_cols,
+    "column": lambda index, n_cols: index % n_cols,
+}
 _TOLERANCE = 1e-6  # floats this far beyond [0, 1] are rounding errors
 
 
-def pixels_of(image: object, key: str, normalize: bool | None = None, cmap: object = None) -> Pixels:
+def pixels_of(image: object, key: str, normalize: Normalize = None, cmap: object = None) -> Pixels:
     """Check a picture and convert it to uint8 of shape (H, W), (H, W, 3) or (H, W, 4), as `images.encode` says."""
+    return group([image], key, normalize, cmap, names=False)[0]
+
+
+def group(
+    images: Sequence[object],
+    key: str,
+    normalize: Normalize = None,
+    cmap: object = None,
+    n_cols: int = 1,
+    names: bool = True,
+) -> list[Pixels]:
+    """Convert pictures as `pixels_of` does; `normalize` may name those whose values are stretched together.
+
+    True and "individual" stretch each picture by itself, "grid" all of them together, "row" and "column" those of each
+    row or column of a grid of `n_cols` columns. With `names`, errors say which picture is wrong.
+    """
+    if not (normalize is None or isinstance(normalize, bool) or normalize in _TOGETHER):
+        raise InvalidSetting(f"{at(key)}normalize is True, False, None or one of {', '.join(_TOGETHER)}: {normalize!r}")
+    keys = [f"{key}[{index}]" if names else key for index in range(len(images))]
+    arrays = [_checked(_array(image, name), is_tensor(image), name) for image, name in zip(images, keys, strict=True)]
+    together = _TOGETHER.get(normalize) if isinstance(normalize, str) else None
+    if together is None:
+        return [_pixels(array, name, bool(normalize), cmap) for array, name in zip(arrays, keys, strict=True)]
+    place = [together(index, n_cols) for index in range(len(arrays))]
+    limits: dict[int, tuple[float, float]] = {}
+    for at_, (low, high) in zip(place, map(_range, arrays), strict=True):
+        least, most = limits.get(at_, (low, high))
+        limits[at_] = min(least, low), max(most, high)
+    return [_pixels(array, name, True, cmap, limits[at_]) for array, name, at_ in zip(arrays, keys, place, strict=True)]
+
+
+def _range(array: Array) -> tuple[float, float]:
+    """Return the smallest and the largest value of a picture; its alpha does not count."""
+    values = array[..., :3] if array.ndim == 3 and array.shape[2] == 4 else array
+    return float(values.min()), float(values.max())
+
+
+def _pixels(array: Array, key: str, normalize: bool, cmap: object, limits: tuple[float, float] | None = None) -> Pixels:
     import numpy as np
 
-    if not (normalize is None or isinstance(normalize, bool)):
-        raise InvalidSetting(f"{at(key)}normalize is True, False or None, got {normalize!r}")
-    array = _checked(_array(image, key), is_tensor(image), key)
     if cmap is not None:
-        return _colored(array, cmap, key, normalize)
+        return _colored(array, cmap, key, normalize, limits)
     if normalize and array.ndim == 3 and array.shape[2] == 4:
-        color, alpha = _unit(array[..., :3], key, True), _unit(array[..., 3:], key, False)
+        color, alpha = _unit(array[..., :3], key, True, limits), _unit(array[..., 3:], key, False)
         array = np.concatenate([color, alpha], axis=2)
         normalize = False
     if array.dtype == np.uint8 and not normalize:
         return array
-    rounded: Pixels = np.rint(_unit(array, key, normalize) * 255).astype(np.uint8)
+    rounded: Pixels = np.rint(_unit(array, key, normalize, limits) * 255).astype(np.uint8)
     return rounded
 
 
@@ -71,11 +115,11 @@ def _checked(array: Array, tensor: bool, key: str) -> Array:
     return array
 
 
-def _unit(array: Array, key: str, normalize: bool | None) -> Array:
-    """Bring the values to floats from 0 to 1, stretched with `normalize`."""
+def _unit(array: Array, key: str, normalize: bool, limits: tuple[float, float] | None = None) -> Array:
+    """Bring the values to floats from 0 to 1, with `normalize` stretched from the limits, by default their own."""
     import numpy as np
 
-    low, high = float(array.min()), float(array.max())
+    low, high = limits or (float(array.min()), float(array.max()))
     # Half floats are too coarse for what follows.
     values: Array = array.astype(np.result_type(array.dtype, np.float32))
     if normalize:
@@ -91,7 +135,7 @@ def _unit(array: Array, key: str, normalize: bool | None) -> Array:
     return values.clip(0, 1)
 
 
-def _colored(array: Array, cmap: object, key: str, normalize: bool | None) -> Pixels:
+def _colored(array: Array, cmap: object, key: str, normalize: bool, limits: tuple[float, float] | None) -> Pixels:
     """Color a picture of one channel by a colormap of matplotlib."""
     import matplotlib
     import numpy as np
@@ -105,7 +149,7 @@ def _colored(array: Array, cmap: object, key: str, normalize: bool | None) -> Pi
     if not callable(cmap):
         raise InvalidSetting(f"{at(key)}cmap is the name of a colormap or a Colormap, got {cmap!r}")
     # matplotlib's own bytes are cut, not rounded: level 244 of "gray" would be 243
-    pixels: Pixels = np.rint(np.asarray(cmap(_unit(array, key, normalize))) * 255).astype(np.uint8)
+    pixels: Pixels = np.rint(np.asarray(cmap(_unit(array, key, normalize, limits))) * 255).astype(np.uint8)
     return pixels[..., :3] if (pixels[..., 3] == 255).all() else pixels
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ml_logger import keys, plain
 from ml_logger.errors import InvalidKey
-from ml_logger.facade.files import Files, numbered, suffixed
+from ml_logger.facade.files import Files, PathLike, numbered, suffixed
 from ml_logger.facade.metrics import UNSET
 from ml_logger.stores.base import Receipt
 
@@ -19,14 +19,14 @@ class Pictures(Files):
     def log_image(
         self,
         image_or_step: Any = UNSET,
-        key: str | None = None,
+        key: PathLike | None = None,
         *,
         step: Any = None,
         index: Any = None,
         namespace: str = "images",
         fstring: str = "{:04d}.png",
-        cmap: str | None = None,
-        normalize: Any = None,
+        cmap: Any = None,
+        normalize: bool | str | None = None,
         **images: Any,
     ) -> list[Receipt]:
         """Store pictures by name and step, or under a path.
@@ -42,8 +42,8 @@ class Pictures(Files):
             step, index: the step by name.
             namespace: the folder of pictures that are given by name.
             fstring: how a step becomes a file name; its suffix says the format.
-            cmap: the name of a matplotlib color map, for pictures of one channel.
-            normalize: True stretches the values of a picture to the whole range.
+            cmap: a matplotlib color map or its name, for pictures of one channel.
+            normalize: True stretches the values of a picture to the whole range; "grid" those of all frames together.
             images: pictures and animations by name.
 
         Raises:
@@ -53,11 +53,11 @@ class Pictures(Files):
         number = image_or_step
         receipts = []
         if image_or_step is not UNSET and image_or_step is not None and not plain.is_number(image_or_step):
-            if not isinstance(key, str):
+            if not isinstance(key, (str, os.PathLike)):
                 raise InvalidKey(
                     "a picture that comes first needs a path: log_image(image, 'face.png'); or by name and step"
                 )
-            receipts.append(self._store_picture(image_or_step, self._key(suffixed(key, ".png")), options))
+            receipts.append(self._store_picture(image_or_step, self._key(suffixed(os.fspath(key), ".png")), options))
             number = UNSET
         if number is UNSET or number is None:
             number = next((given for given in (step, index, self._last_step) if given is not None), 0)
@@ -74,26 +74,87 @@ class Pictures(Files):
             return self._write(key, images.encode(image, suffix, key=key, **options))
         if suffix not in (".gif", ".webp"):
             key, suffix = f"{key[: len(key) - len(suffix)]}.gif", ".gif"
-        return self._write(key, images.animation(image, suffix, key=key))
+        return self._write(key, images.animation(image, suffix, key=key, **options))
 
-    def save_image(self, image: Any, key: str, cmap: str | None = None, normalize: Any = None) -> Receipt:
-        """Store one picture under a path."""
-        return self._store_picture(image, self._key(suffixed(key, ".png")), {"cmap": cmap, "normalize": normalize})
+    def save_image(self, image: Any, key: PathLike, cmap: Any = None, normalize: bool | str | None = None) -> Receipt:
+        """Store one picture under a path: `save_image(array, "face.png")`; `cmap` and `normalize` as in `log_image`."""
+        options = {"cmap": cmap, "normalize": normalize}
+        return self._store_picture(image, self._key(suffixed(os.fspath(key), ".png")), options)
 
     def log_images(
-        self, stack: Sequence[Any], key: str, n_rows: int | None = None, n_cols: int | None = None
+        self,
+        stack: Sequence[Any],
+        key: PathLike,
+        n_rows: int | None = None,
+        n_cols: int | None = None,
+        cmap: Any = None,
+        normalize: bool | str | None = None,
     ) -> Receipt:
-        """Store pictures of one size as one, in a grid that is filled row by row, nearly square by default."""
-        from ml_logger.encoders import images
+        """Store pictures of one size as one, in a grid that is filled row by row, nearly square by default.
 
-        target = self._key(suffixed(key, ".png"))
-        return self._write(target, images.encode(images.grid(stack, n_rows, n_cols, key=target), keys.suffix(target)))
+        Args:
+            stack: a list of pictures, or an array of them.
+            key: the path.
+            n_rows, n_cols: the size of the grid; what stays free is black.
+            cmap: a matplotlib color map or its name, for pictures of one channel.
+            normalize: stretches values to the whole range: True those of each picture, "row", "column" or "grid" those
+                of each row, each column, or of all pictures together.
+        """
+        from ml_logger.encoders import grids, images
+
+        target = self._key(suffixed(os.fspath(key), ".png"))
+        grid = grids.grid(stack, n_rows, n_cols, key=target, cmap=cmap, normalize=normalize)
+        return self._write(target, images.encode(grid, keys.suffix(target)))
 
     def save_images(
-        self, stack: Sequence[Any], key: str, n_rows: int | None = None, n_cols: int | None = None
+        self,
+        stack: Sequence[Any],
+        key: PathLike,
+        n_rows: int | None = None,
+        n_cols: int | None = None,
+        cmap: Any = None,
+        normalize: bool | str | None = None,
     ) -> Receipt:
         """Store pictures in a grid; the same as `log_images`."""
-        return self.log_images(stack, key, n_rows, n_cols)
+        return self.log_images(stack, key, n_rows, n_cols, cmap, normalize)
+
+    def save_video(
+        self,
+        frames: Iterable[Any],
+        key: PathLike,
+        format: str | None = None,
+        fps: float = 20,
+        cmap: Any = None,
+        normalize: bool | str | None = None,
+    ) -> Receipt:
+        """Store frames as a video: `save_video(frames, "videos/walk.mp4", fps=30)`.
+
+        Args:
+            frames: pictures of one size: a list, an array, or, for .mp4, a generator, of which one is in memory at a
+                time.
+            key: the path; its suffix is .mp4, .gif, .webp or .png (.mp4 by default).
+            format: the format, when it is not the suffix.
+            fps: frames per second.
+            cmap, normalize: as in `log_images`.
+
+        Raises:
+            InvalidImage: a frame that is no picture, or of another size than the first.
+            UnsupportedFormat: another format.
+            NotAvailable: .mp4, and `ml-logger[video]` is not installed.
+        """
+        from ml_logger.encoders import images, videos
+
+        target = self._key(suffixed(os.fspath(key), f".{format or 'mp4'}".replace("..", ".")))
+        suffix = f".{format.lower().lstrip('.')}" if format else keys.suffix(target)
+        options: dict[str, Any] = {"fps": fps, "key": target, "cmap": cmap, "normalize": normalize}
+        if suffix in (".gif", ".webp", ".png"):
+            stack = frames if hasattr(frames, "__len__") else list(frames)
+            return self._write(target, images.animation(stack, suffix, **options))  # type: ignore[arg-type]
+        return self._write(target, videos.encode(frames, suffix, **options))
+
+    def log_video(self, frames: Iterable[Any], key: PathLike, format: str | None = None, **kw: Any) -> Receipt:
+        """Store frames as a video; the same as `save_video`."""
+        return self.save_video(frames, key, format, **kw)
 
     def log_pyplot(
         self,
@@ -124,7 +185,7 @@ class Pictures(Files):
 
     def savefig(
         self,
-        key: str | os.PathLike[str],
+        key: PathLike,
         fig: Any = None,
         format: str | None = None,
         close: bool = False,
@@ -150,6 +211,6 @@ class Pictures(Files):
             figures.close(fig)
         return receipt
 
-    def save_pyplot(self, key: str | os.PathLike[str], fig: Any = None, **kw: Any) -> Receipt:
+    def save_pyplot(self, key: PathLike, fig: Any = None, **kw: Any) -> Receipt:
         """Store a matplotlib figure under a path; the same as `savefig`."""
         return self.savefig(key, fig, **kw)
