@@ -86,6 +86,7 @@ SETTINGS = {
             "On SIGTERM leave properly: write pending rows, deliver within the limits, then pass the signal on (off).",
         ),
         Setting("ML_LOGGER_DATA_DIR", None, str, "Data folder of the server when `--data-dir` is not given (./runs)."),
+        Setting("SLURM_JOB_ID", None, str, "Set by SLURM: the id of the job, which `slurm_job_id` tells."),
         Setting("FORCE_COLOR", False, _flag, "Print colors even where the output is no terminal."),
         Setting("NO_COLOR", False, lambda text: text != "", "Never print colors; wins over FORCE_COLOR."),
     )
@@ -107,6 +108,11 @@ def get(name: str) -> Any:
     except ValueError:
         message = f"{name}={text!r} makes no sense. {setting.help} Unset it, or set it to such a value."
         raise InvalidSetting(message) from None
+
+
+def environment(**values: str) -> dict[str, str]:
+    """Return the environment with some values changed, for a program that is started."""
+    return {**os.environ, **values}
 
 
 def user() -> str:

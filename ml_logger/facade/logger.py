@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ml_logger.facade.checkpoints import Checkpoints
+from ml_logger.facade.run import Run
 
 
-class ML_Logger(Checkpoints):
+class ML_Logger(Run):
     """Log to a folder or to a server, with the same calls and the same results.
 
     `ML_Logger("/data/run-1")` and `ML_Logger(root="http://host:8081", prefix="me/run-1")` take the arguments of
