@@ -4,6 +4,8 @@ What a call has written is on disk when it returns (a row is written when its st
 in order; it comes back at full resolution; and nobody's bytes are ever executed.
 """
 
+from typing import TYPE_CHECKING
+
 from ml_logger import compat
 from ml_logger.colors import Color, brown, default, gray, green, grey, ms, percent, red, sec, yellow
 from ml_logger.compat import memoize, metrify, pJoin
@@ -15,9 +17,14 @@ logger = ML_Logger()
 """The logger of this process: zero configuration, logs to `./runs` until `configure` says otherwise."""
 
 
-def __getattr__(name: str) -> str:
-    """Return `USER` and `ROOT`, which are looked up when they are asked for; `compat` says what else is."""
-    return compat.setting(name)
+if TYPE_CHECKING:
+    USER: str
+    ROOT: str
+else:
+
+    def __getattr__(name: str) -> str:
+        """Return `USER` and `ROOT`, which are looked up when they are asked for; `compat` says what else is."""
+        return compat.setting(name)
 
 
 __all__ = [

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ml_logger import ML_Logger
+from ml_logger.encoders import checkpoints
 from ml_logger.errors import CorruptData, KeyNotFound, UnsupportedValue, UntrustedData
 from tests import programs
 
@@ -276,18 +277,34 @@ def test_a_part_that_is_missing(logger: ML_Logger, root: str, tmp_path: Path) ->
         logger.load_torch("sharded.pt")
 
 
-def test_tensors_come_from_their_devices() -> None:
-    """Tensors of a device are brought to the CPU, sharing memory as they did; all on the CPU, nothing is copied."""
-    if not torch.cuda.is_available():
-        from ml_logger.encoders import checkpoints
+def test_nothing_is_copied_on_the_cpu() -> None:
+    """What is on the CPU already is stored as it is."""
+    state = odd_state()
 
-        state = odd_state()
-        assert checkpoints.on_cpu(state) is state
-        return
-    from ml_logger.encoders import checkpoints
+    assert checkpoints.on_cpu(state) is state
 
+
+def test_tensors_are_rebuilt_as_they_were() -> None:
+    """What comes from a device keeps its dtype, shape, strides and values, and shares memory as it did there."""
+    state, memory = odd_state(), {}
+    del state["nested"]
+    found = {name: checkpoints._rebuilt(tensor, memory) for name, tensor in state.items()}
+
+    assert same(found, state)
+    found["base"][1, 0] = 100
+    assert found["row"][0] == found["columns"][0, 1] == 100
+    assert torch.equal(checkpoints._rebuilt(torch.tensor([1 + 2j]).conj(), {}), torch.tensor([1 - 2j]))
+    sparse = torch.eye(3).to_sparse()
+    assert torch.equal(checkpoints._rebuilt(sparse, {}).to_dense(), torch.eye(3))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+def test_tensors_come_from_cuda(logger: ML_Logger) -> None:
+    """Tensors of a CUDA device are stored as those of the CPU, and share memory as they did."""
     base = torch.arange(12.0, device="cuda").reshape(3, 4)
-    found = checkpoints.on_cpu({"base": base, "row": base[1], "t": base.t(), "n": [base[0, 0]]})
+    logger.save_torch({"base": base, "row": base[1], "t": base.t(), "n": [base[0, 0]]}, "cuda.pt")
+    found = logger.load_torch("cuda.pt", map_location=None)
+
     assert {tensor.device.type for tensor in (found["base"], found["row"], found["t"], *found["n"])} == {"cpu"}
     assert torch.equal(found["t"], base.t().cpu())
     found["base"][1, 0] = 100

@@ -109,9 +109,12 @@ def _dict_like(value: dict[Any, Any], items: dict[Any, Any]) -> dict[Any, Any]:
 
 def _to_cpu(tensor: Any, memory: dict[Any, Any]) -> Any:
     """Bring a tensor to the CPU; those that share memory there share it here."""
+    return tensor if tensor.device.type == "cpu" else _rebuilt(tensor, memory)
+
+
+def _rebuilt(tensor: Any, memory: dict[Any, Any]) -> Any:
+    """Make a tensor like another over a copy on the CPU of the memory that it has a part of."""
     torch = _torch()
-    if tensor.device.type == "cpu":
-        return tensor
     if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or tensor.layout != torch.strided:
         return tensor.detach().cpu()
     plain = tensor.detach().resolve_conj().resolve_neg()

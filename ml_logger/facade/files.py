@@ -47,8 +47,11 @@ class Files(Metrics):
             keys, path: the path, in parts or whole; `data.pkl` by default.
             append: add a record to the file instead, as `log_data` does.
         """
-        target = "/".join(os.fspath(part) for part in _parts(keys, path) or (DATA_FILE,))
-        return self.log_data(data=data, path=target, overwrite=not append)
+        from ml_logger.encoders import pandas_data
+
+        key = self._key(*(_parts(keys, path) or (DATA_FILE,)))
+        encoded = records.encode(pandas_data.neutral(data))
+        return self._append(key, encoded) if append else self._write(key, encoded)
 
     def log_jsonl(self, *args: Any, data: Any = None, key: PathLike | None = None) -> Receipt:
         """Append a value as one line of JSON: `log_jsonl({"loss": 0.1}, "events.jsonl")`; `load_jsonl` reads them.
@@ -167,6 +170,6 @@ def numbered(form: str, step: Any, *more: str) -> str:
         raise UnsupportedValue(f"{form!r} is no form of a file name with a step in it: {error}") from None
 
 
-def suffixed(key: str, default: str) -> str:
-    """Return a key with a suffix: its own, or the default."""
-    return key if keys.suffix(key) else key + default
+def suffixed(key: str, default: str, always: bool = False) -> str:
+    """Return a key with a suffix: its own (unless `always`), or the default; without a name it stays, to be refused."""
+    return key if (keys.suffix(key) and not always) or not key.rpartition("/")[2] else key + default

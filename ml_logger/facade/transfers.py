@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_logger import keys
 from ml_logger.errors import CorruptData, InvalidKey, KeyNotFound
-from ml_logger.facade.files import PathLike
+from ml_logger.facade.files import PathLike, suffixed
 from ml_logger.facade.reading import Reading
 from ml_logger.localfiles import buffer_data, file_data, files_below, put_file
 from ml_logger.stores.base import Receipt
@@ -130,7 +130,7 @@ class Transfers(Reading):
 
         form = archives.checked_format(format)
         name = os.fspath(base_name)
-        key = self._key(name if archives.format_of(name) == form else name + archives.suffix_of(form))
+        key = self._key(name if archives.format_of(name) == form else suffixed(name, archives.suffix_of(form), True))
         found = [(inner, entry) for inner, entry in self._below(root_dir) if entry.key != key]
         store = self._store
         members = (

@@ -1,0 +1,174 @@
+"""Reading back, in all forms of the calls, from a folder and from a server."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_logger import ML_Logger
+from ml_logger.errors import InvalidKey, KeyNotFound, UntrustedData
+
+
+def test_forms_of_a_path(logger: ML_Logger) -> None:
+    """A path comes whole, in parts, as a Path or by name; a `/` in front means the root."""
+    logger.log_data(1, path="deep/er/a.pkl")
+    logger.log_text("text", "deep/a.txt")
+    logger.save_np(np.arange(2), "deep/a.npy")
+
+    forms = [
+        logger.load_pkl("deep/er/a.pkl"),
+        logger.load_pkl("deep", "er", "a.pkl"),
+        logger.load_pkl("deep", key="er/a.pkl"),
+        logger.load_pkl(key="deep/er/a.pkl"),
+        logger.load_pkl(Path("deep") / "er" / "a.pkl"),
+        logger.load_pkl("/me/run/deep/er/a.pkl"),
+        logger.load_pkl("/me", "run", "deep/er/a.pkl"),
+        list(logger.iload_pkl("deep", "er/a.pkl")),
+        list(logger.iload_pkl(key="/me/run/deep/er/a.pkl")),
+    ]
+    assert forms == [[1]] * len(forms)
+    assert logger.load_text("deep", "a.txt") == logger.load_text(key=Path("deep/a.txt")) == "text"
+    assert logger.load_file("deep", "a.txt") == logger.load_file(key="/me/run/deep/a.txt") == b"text"
+    assert logger.load_np("deep", "a.npy").tolist() == logger.load_np(key="deep/a.npy").tolist() == [0, 1]
+
+
+CALLS: dict[str, Callable[[ML_Logger, str], object]] = {
+    "load_pkl": lambda logger, path: logger.load_pkl(path),
+    "iload_pkl": lambda logger, path: logger.iload_pkl(path),
+    "load_json": lambda logger, path: logger.load_json(path),
+    "load_jsonl": lambda logger, path: logger.load_jsonl(path),
+    "load_yaml": lambda logger, path: logger.load_yaml(path),
+    "load_csv": lambda logger, path: logger.load_csv(path),
+    "load_torch": lambda logger, path: logger.load_torch(path),
+    "download_file": lambda logger, path: logger.download_file(path),
+    "download_dir": lambda logger, path: logger.download_dir(path or "//", "x"),
+    "make_archive": lambda logger, path: logger.make_archive(path, root_dir="/other"),
+    "remove": lambda logger, path: logger.remove(path),
+    "move": lambda logger, path: logger.move(path, "x"),
+    "duplicate": lambda logger, path: logger.duplicate("/other/a.txt", path),
+    "save_json": lambda logger, path: logger.save_json(1, path),
+    "save_yaml": lambda logger, path: logger.save_yaml(1, path),
+    "save_np": lambda logger, path: logger.save_np([1], path),
+    "save_pkl": lambda logger, path: logger.save_pkl(1, path),
+    "log_jsonl": lambda logger, path: logger.log_jsonl(1, path),
+    "save_torch": lambda logger, path: logger.save_torch({}, path),
+    "upload_file": lambda logger, path: logger.upload_file(__file__, path),
+    "upload_dir": lambda logger, path: logger.upload_dir(Path(__file__).parent / "seed", path),
+    "upload_buffer": lambda logger, path: logger.upload_buffer(b"", path),
+    "save_image": lambda logger, path: logger.save_image([[1]], path),
+    "save_images": lambda logger, path: logger.save_images([[[1]]], path),
+    "save_video": lambda logger, path: logger.save_video([[[1]]], path),
+    "log_file": lambda logger, path: logger.log_file(__file__, namespace=path),
+    "send_signal": lambda logger, path: logger.send_signal("stop", path or ".."),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_the_root_and_not_the_host(tmp_path: Path, name: str) -> None:
+    """Two slashes, what climbs, backslashes and nothing at all are no path, in every call; nothing is stored."""
+    with ML_Logger(root=tmp_path / "root", prefix="me/run", silent=True) as logger:
+        logger.log_text("text", "/other/a.txt")
+        for path in ("//etc/passwd", "../a", "/../a", "a/../../b", "a\\b", ""):
+            with pytest.raises(InvalidKey):
+                CALLS[name](logger, path)
+        assert logger.glob("/**") == ["other/a.txt"]
+        assert logger.load_text("/other/a.txt") == "text"
+
+
+def test_waiting_for_a_file(logger: ML_Logger, root: str) -> None:
+    """`tries` and `delay` look again for a file that is not there yet; one try is the default."""
+    assert logger.load_pkl("late.pkl") is None
+    assert logger.load_pkl("late.pkl", tries=3, delay=0.01) is None
+    with ML_Logger(root=root, prefix="me/run", silent=True) as other:
+        looked = threading.Event()
+
+        def write() -> None:
+            looked.wait(60)
+            other.log_data("here", path="late.pkl")
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        looked.set()
+        assert logger.load_pkl("late.pkl", tries=6000, delay=0.01) == ["here"]
+        thread.join(60)
+
+
+class Own:
+    """A class that readers do not know."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Own)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def test_trust(logger: ML_Logger) -> None:
+    """A class of one's own is read when it is named, or everything is trusted; otherwise it is refused."""
+    logger.save_pkl(Own(), "own.pkl")
+
+    with pytest.raises(UntrustedData, match="Own"):
+        logger.load_pkl("own.pkl")
+    assert logger.load_pkl("own.pkl", trust=[f"{__name__}.Own"]) == [Own()]
+    assert list(logger.iload_pkl("own.pkl", trust=True)) == [Own()]
+
+
+def test_save_pkl(logger: ML_Logger) -> None:
+    """`save_pkl` replaces a file by one record, or appends; the path comes in parts, by name, or is `data.pkl`."""
+    logger.save_pkl({"a": 1}, "x", "a.pkl")
+    logger.save_pkl({"a": 2}, "x/a.pkl")
+    logger.save_pkl({"a": 3}, path=Path("x/a.pkl"), append=True)
+    logger.save_pkl([1, 2])
+    logger.save_pkl(None, "none.pkl")
+
+    assert logger.load_pkl("x/a.pkl") == [{"a": 2}, {"a": 3}]
+    assert logger.load_pkl("data.pkl") == [[1, 2]]
+    assert logger.load_pkl("none.pkl") == [None]
+
+
+def test_abspath(logger: ML_Logger, root: str) -> None:
+    """Where a path is kept: a file's own path, or its address on the server."""
+    assert logger.abspath() == f"{root}/me/run"
+    assert logger.abspath("a", "b.txt") == logger.abspath(Path("a/b.txt")) == f"{root}/me/run/a/b.txt"
+    assert logger.abspath("/a") == f"{root}/a"
+    logger.log_text("x", "a.txt")
+    if "://" not in root:
+        assert Path(logger.abspath("a.txt")).read_text() == "x"
+        assert os.path.isabs(ML_Logger(root="rel").abspath())
+
+
+def test_forms_of_glob(logger: ML_Logger) -> None:
+    """Patterns, another folder, no recursion, and slices of the result."""
+    for name in ("a.txt", "b/a.txt", "b/c/a.txt", "b/c/d.txt", "/z/a.txt"):
+        logger.log_text("x", name)
+
+    assert logger.glob() == ["a.txt"]
+    assert logger.glob("**/*.txt") == ["a.txt", "b/a.txt", "b/c/a.txt", "b/c/d.txt"]
+    assert logger.glob("**/*.txt", recursive=False) == ["b/a.txt"]
+    assert logger.glob("**/a.txt", start=1) == ["b/a.txt", "b/c/a.txt"]
+    assert logger.glob(query="**/a.txt", start=-1, stop=None) == ["b/c/a.txt"]
+    assert logger.glob("*", wd="b/c") == ["a.txt", "d.txt"]
+    assert logger.glob("**/a.txt", wd="/") == ["me/run/a.txt", "me/run/b/a.txt", "me/run/b/c/a.txt", "z/a.txt"]
+    assert logger.glob("/z/*") == ["z/a.txt"]
+    assert logger.glob("none*") == []
+
+
+def test_arranging(logger: ML_Logger) -> None:
+    """Files and folders are moved, copied and removed; several at once; what is not there is no error."""
+    for name in ("a.txt", "b/a.txt", "b/c.txt"):
+        logger.log_text(name, name)
+    logger.move("a.txt", to="moved/a.txt")
+    logger.duplicate("b", to="copy")
+    logger.duplicate(source=Path("b/a.txt"), to="/root.txt")
+    logger.move(source="b", to="gone")
+    logger.remove("gone", "nothing", Path("copy/c.txt"))
+
+    assert logger.glob("**") == ["copy/a.txt", "moved/a.txt"]
+    assert logger.load_text("/root.txt") == "b/a.txt"
+    with pytest.raises(KeyNotFound):
+        logger.load_text("gone/a.txt")
