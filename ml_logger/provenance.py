@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -99,7 +100,8 @@ def _patch(top: str, base: str, scratch: Path, secrets: tuple[str, ...], without
     if index is None or objects is None:
         return Patch(None, "this git is too old: 2.31 or newer is needed")
     if os.path.exists(index):
-        (scratch / "index").write_bytes(Path(index).read_bytes())
+        # With its time: git takes a file that changed no earlier than the index for one that may have changed since.
+        shutil.copy2(index, scratch / "index")
     (scratch / "objects").mkdir()
     environment = config.environment(
         GIT_INDEX_FILE=str(scratch / "index"),

@@ -113,6 +113,21 @@ def test_forms_of_diff(logger: ML_Logger, repository: Path, monkeypatch: pytest.
     assert "-lr = 0.1" not in logger.load_text("index.diff")
 
 
+def test_a_change_of_the_same_moment(logger: ML_Logger, repository: Path) -> None:
+    """A file that was changed in the moment of the commit, and kept its size, is in the patch."""
+    path, moment = repository / "train.py", (1_000_000_000, 1_000_000_000)
+    git("config", "core.checkStat", "minimal")
+    git("config", "core.trustctime", "false")
+    path.write_text("lr = 0.2\n")
+    os.utime(path, moment)
+    git("commit", "-qam", "second")
+    path.write_text("lr = 0.3\n")
+    os.utime(path, moment)
+    os.utime(repository / ".git" / "index", moment)
+
+    assert "-lr = 0.2\n+lr = 0.3" in (logger.diff() or "")
+
+
 def test_a_repository_without_a_commit(logger: ML_Logger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the first commit, the patch holds everything, and there is no revision."""
     folder = tmp_path / "young"

@@ -84,18 +84,14 @@ def test_waiting_for_a_file(logger: ML_Logger, root: str) -> None:
     """`tries` and `delay` look again for a file that is not there yet; one try is the default."""
     assert logger.load_pkl("late.pkl") is None
     assert logger.load_pkl("late.pkl", tries=3, delay=0.01) is None
+    logger.upload_buffer(b"", "empty.pkl")
+    assert logger.load_pkl("empty.pkl") == logger.load_pkl("empty.pkl", tries=2, delay=0.01) == []
     with ML_Logger(root=root, prefix="me/run", silent=True) as other:
-        looked = threading.Event()
-
-        def write() -> None:
-            looked.wait(60)
-            other.log_data("here", path="late.pkl")
-
-        thread = threading.Thread(target=write)
-        thread.start()
-        looked.set()
-        assert logger.load_pkl("late.pkl", tries=6000, delay=0.01) == ["here"]
-        thread.join(60)
+        for name in ("late.pkl", "empty.pkl"):
+            thread = threading.Thread(target=other.log_data, args=("here", name))
+            thread.start()
+            assert logger.load_pkl(name, tries=6000, delay=0.01) == ["here"]
+            thread.join(60)
 
 
 class Own:

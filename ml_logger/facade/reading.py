@@ -47,7 +47,7 @@ class Reading(Pictures):
             paths: the path, in parts or whole; a `/` at its start means the root instead of the prefix.
             key: the same by name.
             start, stop: which records, counted as in a slice.
-            tries: how often to look for a file that is not there yet.
+            tries: how often to look for a file that is not there yet, or has nothing in it yet.
             delay: seconds between two looks.
             trust: classes that may be rebuilt, as `["package.Class"]`; True for all, which can execute code.
 
@@ -56,11 +56,10 @@ class Reading(Pictures):
         """
         while True:
             found = self._records(paths, key, start, stop, trust)
-            if found is not None:
-                return list(found)
+            records = None if found is None else list(found)
             tries -= 1
-            if tries <= 0:
-                return None
+            if records or tries <= 0:
+                return records
             time.sleep(delay)
 
     def iload_pkl(
