@@ -6,7 +6,7 @@ import datetime
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, NoReturn
 
 from ml_logger import config, timers
 from ml_logger.errors import Gone
@@ -36,16 +36,6 @@ class Run(Timing):
     def __init__(self, *args: Any, **kw: Any) -> None:
         self._heartbeat: Any = None
         super().__init__(*args, **kw)
-
-    if not TYPE_CHECKING:  # a type checker is to find misspelled calls
-
-        def __getattr__(self, name: str) -> Any:
-            if name == "shell":
-                raise Gone(
-                    "logger.shell is gone on purpose: a server that runs what it is sent belongs to whoever reaches "
-                    "it. Pack and unpack with make_archive, upload_dir and download_dir; run commands with ssh"
-                )
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # ---------------------------------------------------------------- the state of the job
 
@@ -258,3 +248,12 @@ class Run(Timing):
         from ml_logger import provenance
 
         return provenance.function_info(fn)
+
+    # ---------------------------------------------------------------- gone
+
+    def shell(self, *args: Any, **kw: Any) -> NoReturn:
+        """Raise `Gone`: a server that runs what it is sent belongs to whoever reaches it."""
+        raise Gone(
+            "logger.shell is gone on purpose: a server that runs what it is sent belongs to whoever reaches it. Pack "
+            "and unpack with make_archive, upload_dir and download_dir; run commands with ssh"
+        )
