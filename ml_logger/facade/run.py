@@ -14,7 +14,7 @@ from ml_logger.facade.files import PathLike
 from ml_logger.facade.timing import Timing
 from ml_logger.keys import PRIVATE
 from ml_logger.notices import notice, plural
-from ml_logger.stores.base import Receipt
+from ml_logger.stores.base import Receipt, Store
 
 HEARTBEAT_FILE = "heartbeat.json"
 SIGNALS_FILE = "signals.jsonl"
@@ -112,10 +112,17 @@ class Run(Timing):
 
         What could not be delivered stays in the spool, and one line on stderr says so. The logger can be used again.
         """
+        self._end_heartbeat()
+        super().close(timeout)
+
+    def _last_words(self) -> list[Store]:
+        self._end_heartbeat()
+        return super()._last_words()
+
+    def _end_heartbeat(self) -> None:
         heartbeat, self._heartbeat = self._heartbeat, None
         if heartbeat is not None:
             heartbeat.stop()
-        super().close(timeout)
 
     def _after_fork(self) -> None:
         self._heartbeat = None  # the parent's thread is not here: the child tells of itself when it pings
