@@ -46,7 +46,8 @@ def test_the_intake_of_a_server_is_measured_for_each_durability() -> None:
 
     for writers in (" 1 writer ", " 8 writers", "50 writers"):
         for durability in ("power", "process"):
-            [line] = re.findall(rf"^{writers}, {durability} +│(.*)$", printed, re.MULTILINE)
-            rows, megabytes, commits, syncs, rows_a_commit = (float(n.replace(",", "")) for n in line.split())
-            assert min(rows, megabytes, commits, rows_a_commit) > 0
-            assert (syncs > 0) == (durability == "power")
+            for size in ("", ", small"):
+                [line] = re.findall(rf"^{writers}, {durability}{size} +│(.*)$", printed, re.MULTILINE)
+                rows, megabytes, commits, syncs, rows_a_commit = (float(n.replace(",", "")) for n in line.split())
+                assert min(rows, megabytes, commits, rows_a_commit) > 0
+                assert (syncs > 0) == (durability == "power")
