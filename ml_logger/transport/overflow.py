@@ -30,24 +30,22 @@ class Overflow:
     def __init__(self, size: int, when_full: str, lock: threading.RLock) -> None:
         self._size = size
         self._when_full = when_full
-        self._frames: deque[tuple[int, bytes]] = deque()
+        #: Numbers and frames. Public, since whether there are any is asked at every append.
+        self.frames: deque[tuple[int, bytes]] = deque()
         self._bytes = 0
         self._room = threading.Condition(lock)
         self._gave_up = False
         self._is_leaving = False
 
-    def __len__(self) -> int:
-        return len(self._frames)
-
     @property
     def first(self) -> int:
         """The number of the oldest frame; there is one."""
-        return self._frames[0][0]
+        return self.frames[0][0]
 
     @property
     def last(self) -> int:
         """The number of the newest frame; there is one."""
-        return self._frames[-1][0]
+        return self.frames[-1][0]
 
     def has_room(self) -> bool:
         """Tell whether one more frame may come, after waiting for that as the policy says.
@@ -86,28 +84,28 @@ class Overflow:
 
     def put(self, seq: int, frame: bytes) -> None:
         """Add a frame at the end."""
-        self._frames.append((seq, frame))
+        self.frames.append((seq, frame))
         self._bytes += len(frame)
 
     def holds(self, payload: bytes) -> bool:
         """Tell whether one of the last frames ends in a payload."""
-        return any(frame.endswith(payload) for _, frame in islice(reversed(self._frames), 100))
+        return any(frame.endswith(payload) for _, frame in islice(reversed(self.frames), 100))
 
     def count_again(self) -> None:
         """Count the bytes anew, after an exception has ended `put` or `forget` at any point."""
-        self._bytes = sum(len(frame) for _, frame in self._frames)
+        self._bytes = sum(len(frame) for _, frame in self.frames)
 
     def forget(self, seq: int) -> None:
         """Drop the frames up to a number, and let in those who wait for room."""
-        while self._frames and self._frames[0][0] <= seq:
-            self._bytes -= len(self._frames.popleft()[1])
+        while self.frames and self.frames[0][0] <= seq:
+            self._bytes -= len(self.frames.popleft()[1])
             self._room.notify_all()
 
     def batch(self, limit: int) -> Batch | None:
         """Return the oldest frames, of about `limit` bytes but at least one; None when there are none."""
         taken: list[bytes] = []
         stops: list[int] = []
-        for _, frame in self._frames:
+        for _, frame in self.frames:
             if stops and stops[-1] + len(frame) > limit:
                 break
             taken.append(frame)

@@ -107,13 +107,14 @@ class Spool:
     def _append(self, op: int, key: bytes, payload: bytes, flags: int) -> int:
         if self._writing:
             self._settle_interrupted()
-        if self._queue and not self._queue.has_room():
+        queued = self._queue.frames
+        if queued and not self._queue.has_room():
             self.dropped += 1
             return 0
         seq = self.last + 1
         frame = frames.encode(seq, op, key, payload, flags)
         self._writing = True
-        if self._queue or not self._write(seq, frame):
+        if queued or not self._write(seq, frame):
             self._queue.put(seq, frame)
         self.appended_bytes += len(frame)
         self.last = seq  # last of all: the sender reads up to this number
@@ -134,7 +135,7 @@ class Spool:
 
     def _settle_interrupted(self) -> None:
         """Go by what is there, after Ctrl-C, or a handler that raised, has ended an append at any point of it."""
-        if self._queue:
+        if self._queue.frames:
             self._queue.count_again()
             self.last = max(self.last, self._queue.last)
         else:
@@ -199,7 +200,7 @@ class Spool:
             first = self._segments.first
             if first is not None:
                 return first
-            return self._queue.first if self._queue else self.last + 1
+            return self._queue.first if self._queue.frames else self.last + 1
 
     def rewind(self, seq: int) -> None:
         """Send again from a number that is still here."""
@@ -280,7 +281,7 @@ class Spool:
             return
         self._secure_next = now + (self._sync_every or RESCUE_EVERY)
         seen, self._seen_last = self._seen_last, self.last
-        if self._queue:
+        if self._queue.frames:
             self.rescue()
         if self.folder is not None and self._sync_every and max(self.acknowledged, self._synced) < seen:
             self._sync()
@@ -296,16 +297,16 @@ class Spool:
 
     def rescue(self) -> int:
         """Move frames from memory to the disk, where it takes them again; return how many are left in memory."""
-        while self._queue and self.folder is not None:
+        while self._queue.frames and self.folder is not None:
             with self._lock:
                 batch = self._queue.batch(RESCUED_AT_ONCE)
                 if batch is None or not self._write(batch.first, batch.data):
                     break
                 self._queue.forget(batch.last)
-        if self._refused and not self._queue:
+        if self._refused and not self._queue.frames:
             self._refused = False
             notice(f"the spool {self.folder} takes records again")
-        return len(self._queue)
+        return len(self._queue.frames)
 
     # ---------------------------------------------------------------- being found, and going away
 
