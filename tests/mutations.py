@@ -87,8 +87,8 @@ MUTATIONS = (
     Mutation(
         "append and not overwrite",
         "ml_logger/server/appends.py",
-        "written = os.write(file.descriptor, view)",
-        "written = os.pwrite(file.descriptor, view, file.stop)",
+        "written = os.write(file.descriptor, rest)",
+        "written = os.pwrite(file.descriptor, rest, file.stop)",
         ("tests/test_committing.py", "-k", "overwritten or failed_append"),
     ),
     Mutation(

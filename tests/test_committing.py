@@ -20,7 +20,7 @@ from ml_logger.errors import StorageFailed
 from ml_logger.server import committer as committing
 from ml_logger.server import stage as staging
 from ml_logger.server.appends import MAX_OPEN
-from ml_logger.server.catalog import Catalog
+from ml_logger.server.catalog import Catalog, FileState
 from ml_logger.server.committer import Answer, Committer
 from ml_logger.server.recovery import UPLOAD_KEPT
 from ml_logger.stores.folder import Folder
@@ -181,6 +181,82 @@ def test_a_batch_that_finds_no_room_keeps_no_other_out(folder: Folder, monkeypat
     assert sorted(path.name for path in folder.root.iterdir() if path.is_file()) == ["0", "2"]
 
 
+def test_a_refused_append_closes_no_other_file(folder: Folder) -> None:
+    """A frame for a key that is a folder leaves the files below it, which the same group writes, alone."""
+    body = b"".join(append(seq, b"%d;" % seq, key) for seq, key in enumerate(("a/b", "a/d", "a", "c/e", "a/b", "a"), 1))
+    (answer,) = commit_in(folder, body)
+
+    assert [refusal["seq"] for refusal in answer.body["rejected"]] == [3, 6]
+    found = {key: (folder.root / key).read_bytes() for key in ("a/b", "a/d", "c/e")}
+    assert found == {"a/b": b"1;5;", "a/d": b"2;", "c/e": b"4;"}
+
+
+def test_a_large_record_stays_whole_beside_others(server: Server) -> None:
+    """While a local program appends all the time, a record that comes in pieces arrives whole, and small ones once."""
+    others = programs.start(
+        """
+        import os, sys
+        file = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        print("begun", flush=True)
+        while os.path.exists(sys.argv[2]):
+            os.write(file, b".")
+        """,
+        server.data_dir / "shared",
+        server.log,
+    )
+    assert others.stdout is not None
+    others.stdout.readline()
+    large = bytes(range(65, 91)) * 2**18
+    pieces = [
+        frames.encode(n, Op.CHUNK, b"shared", frames.piece(7, at, large[at : at + 2**21]))
+        for n, at in enumerate(range(0, len(large), 2**21), 1)
+    ]
+    body = b"".join(pieces) + frames.encode(len(pieces) + 1, Op.COMMIT, b"shared", frames.commit(7, len(large)), 1)
+    body += append(len(pieces) + 2, b"<small>", "shared")
+    try:
+        assert post(server, body).json()["rejected"] == []
+    finally:
+        others.kill()
+        others.communicate(timeout=programs.PATIENCE)
+    found = (server.data_dir / "shared").read_bytes()
+
+    assert found.count(large) == 1
+    assert found.count(b"<small>") == 1
+    assert set(found.replace(large, b"").replace(b"<small>", b"")) == set(b".")
+
+
+def test_an_answer_has_its_limit(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch with more refusals than an answer may hold is acknowledged part by part, and every refusal is told."""
+    monkeypatch.setattr(committing, "MOST_REFUSALS", 3)
+    body = b"".join(append(seq, b"x", "a" if seq == 1 else "a/b") for seq in range(1, 10))
+    told, first = [], 1
+    while first <= 9:
+        (answer,) = commit_in(folder, body)
+        rejected = [refusal["seq"] for refusal in answer.body["rejected"]]
+        assert len(rejected) <= 3
+        told += rejected
+        first = answer.body["committed"] + 1
+        body = b"".join(append(seq, b"x", "a/b") for seq in range(first, 10))
+
+    assert told == list(range(2, 10))
+
+
+def test_long_keys_are_quarantined(folder: Folder) -> None:
+    """Two crashes in the middle of writes to one file with a long name leave both tails in quarantine."""
+    key = "\u00e4" * 100 + "/" + "\u00f6" * 100
+    for number, tail in enumerate((b"one", b"two"), 1):
+        commit_in(folder, append(number, b"kept", key))
+        with closing(Catalog(folder.private("catalog.db"), "FULL")) as catalog, catalog.transaction():
+            catalog.set_files([(key, FileState(1, 4 * number, True))])
+        with (folder.root / key).open("ab") as file:
+            file.write(tail)
+    commit_in(folder, append(3, b"kept", key))
+    aside = sorted((folder.root / ".ml_logger" / "quarantine").iterdir())
+
+    assert sorted(path.read_bytes() for path in aside) == [b"one", b"two"]
+    assert (folder.root / key).read_bytes() == b"keptkeptkept"
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     """A data folder without a server."""
@@ -298,10 +374,10 @@ def test_a_catalog_that_fails_to_answer_does_not_end_the_thread(
     """An error while the answer is put together is answered with 503, and the next batch is taken in."""
     refusals, left = Catalog.refusals, [sqlite3.OperationalError("disk I/O error"), RuntimeError("a mistake")]
 
-    def failing(catalog: Catalog, writer: str, first: int, last: int) -> list[tuple[int, str]]:
+    def failing(catalog: Catalog, writer: str, first: int, last: int, most: int) -> list[tuple[int, str]]:
         if left:
             raise left.pop()
-        return refusals(catalog, writer, first, last)
+        return refusals(catalog, writer, first, last, most)
 
     monkeypatch.setattr(Catalog, "refusals", failing)
     answers = commit_in(folder, append(1), append(1), append(1), append(2))

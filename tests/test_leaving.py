@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ml_logger import ML_Logger
 from ml_logger.testing import Server
 from tests import programs
 
@@ -250,5 +251,57 @@ def test_a_call_that_waits_for_room_does_not_hold_up_the_end(tmp_path: Path, mon
     """
     done = programs.run(code)
 
-    assert "the program waits until there is room" in done.stderr
+    assert "the program waits whenever there is no room" in done.stderr
     assert "memory was all they had" in done.stderr
+
+
+def test_ctrl_c_at_the_end_costs_no_row(tmp_path: Path) -> None:
+    """Ctrl-C while the rows of the first logger are printed at the end: those of the others are written, too."""
+    code = """
+        import os, signal, sys
+        from ml_logger import ML_Logger
+        class Once:
+            def __init__(self): self.left = 1
+            def write(self, text):
+                if self.left and text.strip():
+                    self.left = 0
+                    os.kill(os.getpid(), signal.SIGINT)
+            def flush(self): pass
+        loggers = [ML_Logger(root=sys.argv[1], prefix=f"run/{n}") for n in range(3)]
+        for n, logger in enumerate(loggers):
+            logger.log(0, value=n)
+            logger.log(0, value=n, cache="other")
+        sys.stdout = Once()
+    """
+    done = programs.run(code, tmp_path)
+
+    assert "Traceback" not in done.stderr
+    for n in range(3):
+        assert [row["value"] for row in programs.rows(tmp_path, f"run/{n}")] == [n, n]
+
+
+def test_closing_beside_threads_that_log(server: Server) -> None:
+    """A logger that is closed again and again while threads log lines loses none of them, and raises in none."""
+    code = """
+        import sys, threading
+        from ml_logger import ML_Logger
+        logger = ML_Logger(root=sys.argv[1], prefix="run", silent=True)
+        done = []
+        def work(number):
+            for n in range(1500):
+                logger.log_line(number, n)
+            done.append(number)
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+        for thread in threads: thread.start()
+        while any(thread.is_alive() for thread in threads):
+            logger.close()
+        logger.close()
+        assert sorted(done) == [0, 1, 2]
+    """
+    done = programs.run(code, server.url)
+    programs.push(server.url)
+    with ML_Logger(root=server.url, prefix="run", silent=True) as reader:
+        lines = reader.load_text("outputs.log").splitlines()
+
+    assert "Traceback" not in done.stderr
+    assert sorted(lines) == sorted(f"{number} {n}" for number in range(3) for n in range(1500))

@@ -436,3 +436,33 @@ def test_listings_are_json(filled: Server) -> None:
     ((key, size, mtime),) = json.loads(body)["entries"]
     assert (key, size) == ("run/a", 10)
     assert mtime > 1.7e9
+
+
+def test_readers_that_go_away_leave_nothing_open(filled: Server) -> None:
+    """However many clients hang up in the middle of a read, no descriptor of the file stays open."""
+    for _ in range(300):
+        with socket.create_connection(("127.0.0.1", filled.port), timeout=30) as connection:
+            connection.sendall(f"GET {protocol.FILES}/run/a HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    folder = Path(f"/proc/{filled.pid}/fd")
+
+    def still_open() -> int:
+        return sum(os.readlink(path).endswith("run/a") for path in folder.iterdir() if path.is_symlink())
+
+    post(filled, append(1) + append(2, b"x", "run/b"))
+    programs.wait_until(lambda: still_open() <= 1)
+
+
+def test_a_body_that_nobody_asked_for_is_not_kept(server: Server) -> None:
+    """A request that has no body, and comes with a large one, does not fill the memory of the server."""
+    before = memory(server)
+    for path in (protocol.HEALTH, protocol.ENTRIES):
+        for _ in range(3):
+            requests.get(server.url + path, data=bytes(15 * 2**20), timeout=30)
+
+    assert memory(server) - before < 12 * 1024
+
+
+def memory(server: Server) -> int:
+    """Return the most memory that a server has had, in KiB."""
+    return int(re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{server.pid}/status").read_text())[0])

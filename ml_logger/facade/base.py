@@ -54,7 +54,7 @@ class Base:
         self._stores: dict[tuple[str, str | None], Store] = {}
         self._rows: dict[tuple[str, str | None], Row] = {}
         self._row_keys: dict[str, str] = {}
-        self._interrupting: deque[tuple[Any, ...]] = deque()
+        self._interrupting: deque[Callable[[], None]] = deque()
         self._last_step: int | float | None = None
         self._lock = threading.RLock()
         self._has_stored = False
@@ -62,7 +62,7 @@ class Base:
         self._failure: str | None = None
         self._leaves_properly = False
         self._has_left = False
-        self._leaver = Leaver(self._last_words, lambda: self._lock)
+        self._leaver = Leaver(self._hurry, self._last_words, self._take_stores, lambda: self._lock)
         in_child(self._after_fork)
         if args or kw:
             self.configure(*args, **kw)
@@ -221,21 +221,29 @@ class Base:
         """Write out the pending rows; the metrics family knows how."""
         raise NotImplementedError
 
+    def _write_rows(self) -> None:
+        raise NotImplementedError
+
     def close(self, timeout: float | None = None) -> None:
         """Write the pending rows, deliver what is left within the time limit (seconds), and let go of everything.
 
         What could not be delivered stays in the spool, and one line on stderr says so. The logger can be used again.
         """
+        self._hurry()
         self.flush()
         LEAVING.discard(self._leaver)
-        self._leaves_properly = False
         for store in self._take_stores():
             store.close(timeout)
 
     def _take_stores(self) -> list[Store]:
         with self._lock:
             stores, self._stores, self._opened = [*self._stores.values()], {}, None
+            self._leaves_properly = False
         return stores
+
+    def _hurry(self) -> None:
+        for store in [*self._stores.values()]:
+            store.hurry()
 
     def __enter__(self: Self) -> Self:
         return self
@@ -248,16 +256,11 @@ class Base:
         self._leaves_properly = True
         LEAVING.add(self._leaver)
 
-    def _last_words(self) -> list[Store]:
-        """Write the pending rows, write each later one at once, and hand over the stores: the process ends."""
+    def _last_words(self) -> None:
+        """Write the pending rows, and each later one at once: the process ends."""
         self._has_left = True
-        for store in [*self._stores.values()]:
-            store.hurry()  # first: a call that waits for room, for ever, holds the lock that flushing needs
-        try:
-            self.flush()
-        finally:
-            stores, self._leaves_properly = self._take_stores(), False
-        return stores
+        with self._lock:
+            self._write_rows()
 
     def _after_fork(self) -> None:
         # The parent's rows are written by the parent; its lock may be held by a thread that is not here.

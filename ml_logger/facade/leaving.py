@@ -16,16 +16,23 @@ from ml_logger import config
 from ml_logger.notices import notice
 from ml_logger.stores.base import Deadline, Store
 
+#: Seconds that SIGTERM waits for a call that logs to come to its end.
+_LOCK_PATIENCE = 2.0
+
 
 class Leaver(NamedTuple):
     """A logger, as far as leaving is concerned.
 
     Fields:
-        last_words: writes the pending rows, lets later ones be written at once, and returns the stores to be closed.
+        hurry: lets no call wait for anything any longer.
+        write: writes the pending rows, and lets later ones be written at once.
+        take_stores: returns the stores, which are to be closed.
         lock: returns the lock that is held while something is logged.
     """
 
-    last_words: Callable[[], list[Store]]
+    hurry: Callable[[], None]
+    write: Callable[[], None]
+    take_stores: Callable[[], list[Store]]
     lock: Callable[[], threading.RLock]
 
 
@@ -36,7 +43,8 @@ class Leaving:
         self._leavers: list[Leaver] = []
         self._pid = 0
         self._before: Any = None
-        self._terminated = False
+        self._terminated = self._is_running = False
+        self._passed_over: int | None = None
 
     def add(self, leaver: Leaver) -> None:
         """See to it that a logger leaves properly when this process ends; the child of a fork begins anew."""
@@ -65,27 +73,33 @@ class Leaving:
         """Write, deliver and close, within the time limit of the settings; nothing is raised."""
         if self._pid != os.getpid():
             return  # registered in a parent, inherited through a fork
+        self._is_running = True
         leavers, self._leavers = self._leavers, []
-        try:
-            stores = [store for leaver in leavers for store in _last_words(leaver)]
-            self._close(stores, Deadline(config.get("ML_LOGGER_EXIT_TIMEOUT")))
-        except KeyboardInterrupt:
-            notice("interrupted while leaving; what is unsent stays in the spool, send it with: ml-logger push")
-        except Exception as error:  # the process ends: all that is left to do is to say it
-            notice(f"the end of the log could not be written: {type(error).__name__}: {error}")
+        deadline = Deadline(config.get("ML_LOGGER_EXIT_TIMEOUT"))
+        stores: list[Store] = []
+        for leaver in leavers:
+            if not _write(leaver):
+                deadline = Deadline(0.0)  # Ctrl-C: what is pending is still written, but nobody waits for a server
+            stores += leaver.take_stores()
+        self._close(stores, deadline)
+        self._is_running = False
+        if self._passed_over is not None:
+            os.kill(os.getpid(), self._passed_over)
 
     def _close(self, stores: list[Store], deadline: Deadline) -> None:
         for store in stores:
             store.hurry()
-        left = list(stores)
-        try:
-            while left:
-                left[0].close(deadline.left())
-                del left[0]
-        except KeyboardInterrupt:
-            # In a hurry: what is in memory alone is still brought to the disk, but nobody waits for a server.
-            for store in left:
-                store.close(0.0)
+        for store in stores:
+            try:
+                try:
+                    store.close(deadline.left())
+                except KeyboardInterrupt:
+                    deadline = Deadline(0.0)
+                    store.close(0.0)
+            except KeyboardInterrupt:
+                notice("interrupted twice while leaving; what is in a spool can be sent with: ml-logger push")
+            except Exception as error:  # the process ends: all that is left to do is to say it
+                notice(f"the end of the log could not be delivered: {type(error).__name__}: {error}")
 
     # ---------------------------------------------------------------- SIGTERM, where the setting asks for it
 
@@ -99,6 +113,9 @@ class Leaving:
             signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        if self._is_running and not self._terminated:
+            self._passed_over = number  # it ends already, and passes the signal on when everything is said
+            return
         if not self._terminated:
             self._terminated = True
             # In a thread: what this handler has interrupted may be a call that logs, and must come to its end first.
@@ -116,7 +133,9 @@ class Leaving:
             os.kill(os.getpid(), number)
 
     def _leave_and_pass_on(self, number: int) -> None:
-        deadline = Deadline(config.get("ML_LOGGER_EXIT_TIMEOUT"))
+        deadline = Deadline(_LOCK_PATIENCE)
+        for leaver in self._leavers:
+            leaver.hurry()
         with ExitStack() as held:
             # Held to the end: a training that goes on meanwhile waits when it wants to log the next time.
             for leaver in self._leavers:
@@ -127,12 +146,19 @@ class Leaving:
             os.kill(os.getpid(), number)
 
 
-def _last_words(leaver: Leaver) -> list[Store]:
-    try:
-        return leaver.last_words()
-    except Exception as error:  # the other loggers have something to say, too
-        notice(f"the end of the log could not be written: {type(error).__name__}: {error}")
-        return []
+def _write(leaver: Leaver) -> bool:
+    """Write the pending rows of a logger; return False when Ctrl-C came meanwhile, after which it is done once more."""
+    for last in (False, True):
+        try:
+            leaver.hurry()  # first: a call that waits for room, for ever, holds the lock that writing needs
+            leaver.write()
+            return not last
+        except KeyboardInterrupt:
+            continue
+        except Exception as error:  # the other loggers have something to say, too
+            notice(f"the end of the log could not be written: {type(error).__name__}: {error}")
+            return not last
+    return False
 
 
 LEAVING = Leaving()

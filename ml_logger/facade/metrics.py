@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from ml_logger import keys, plain, tables
 from ml_logger import metrics as rows
 from ml_logger.encoders import records
-from ml_logger.errors import UnsupportedValue
+from ml_logger.errors import SpoolFull, UnsupportedValue
 from ml_logger.facade.text import Text
 from ml_logger.metrics import STEP, TIMESTAMP, Row
 from ml_logger.plain import PLAIN
@@ -96,14 +97,14 @@ class Metrics(Text):
         shown = None if silent or self._silent else rows.shown(values)
         if self._lock._is_owned():  # type: ignore[attr-defined]
             # A signal handler has interrupted this very thread: the call that it interrupted finishes the work.
-            self._interrupting.append((step, stored, shown, slot))
+            self._interrupting.append(partial(self._put_in_row, step, stored, shown, slot))
             return
         with self._lock:
             self._put_in_row(step, stored, shown, slot)
             while self._interrupting:
-                self._put_in_row(*self._interrupting.popleft())
+                self._interrupting.popleft()()
             if self._has_left:
-                self.flush()  # nobody else will: this runs at the very end of the program
+                self._write_rows()  # nobody else will: this runs at the very end of the program
 
     def _put_in_row(self, step: Any, stored: Mapping[str, Any], shown: Any, slot: tuple[str, str | None]) -> None:
         if not self._leaves_properly:
@@ -127,8 +128,12 @@ class Metrics(Text):
         if not (row.doubtful and self._store.holds(key, data)):
             # Ctrl-C, or a handler that raises, can end this at any point: whoever comes next looks what is there.
             row.doubtful = True
-            self._append(key, data)
-        del self._rows[slot]
+            try:
+                self._append(key, data)
+            except SpoolFull:
+                row.doubtful = False  # nothing was written
+                raise
+        self._rows.pop(slot, None)
         if row.shown:
             self._echo(tables.metrics_table(row.shown, colored=self._colored))
 
@@ -159,10 +164,22 @@ class Metrics(Text):
 
     def flush(self, cache: str | None = None, file: str | None = None) -> None:
         """Write the pending rows and print their tables; with `cache` or `file`, only those."""
+        if self._lock._is_owned():  # type: ignore[attr-defined]
+            # As in `_take`: the row that is just being written would be written, and removed, twice.
+            self._interrupting.append(partial(self._write_rows, cache, file))
+            return
         with self._lock:
-            for slot in [*self._rows]:
-                if (file is None or slot[0] == file) and (cache is None or slot[1] == cache):
-                    self._write_row(self._rows[slot], slot)
+            self._write_rows(cache, file)
+        if self._interrupting:  # of a handler that came between the last look and here
+            self.flush(cache, file)
+
+    def _write_rows(self, cache: str | None = None, file: str | None = None) -> None:
+        """Do what `flush` does, with the lock held."""
+        for slot in [*self._rows]:
+            if (file is None or slot[0] == file) and (cache is None or slot[1] == cache):
+                self._write_row(self._rows[slot], slot)
+        while self._interrupting:
+            self._interrupting.popleft()()
 
     def log_params(self, path: str = PARAMETERS_FILE, silent: bool = False, **namespaces: Any) -> Receipt:
         """Log the parameters of a run: `log_params(Args=vars(args))`, and print them as a table.

@@ -14,7 +14,7 @@ from ml_logger.facade.files import PathLike
 from ml_logger.facade.timing import Timing
 from ml_logger.keys import PRIVATE
 from ml_logger.notices import notice, plural
-from ml_logger.stores.base import Receipt, Store
+from ml_logger.stores.base import Receipt
 
 HEARTBEAT_FILE = "heartbeat.json"
 SIGNALS_FILE = "signals.jsonl"
@@ -115,9 +115,9 @@ class Run(Timing):
         self._end_heartbeat()
         super().close(timeout)
 
-    def _last_words(self) -> list[Store]:
+    def _last_words(self) -> None:
         self._end_heartbeat()
-        return super()._last_words()
+        super()._last_words()
 
     def _end_heartbeat(self) -> None:
         heartbeat, self._heartbeat = self._heartbeat, None

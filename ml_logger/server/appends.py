@@ -7,6 +7,7 @@ overwritten; where our bytes went is looked up after the write.
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import resource
 import threading
@@ -16,29 +17,41 @@ from pathlib import Path
 
 from ml_logger.notices import notice
 from ml_logger.server.catalog import Catalog, FileState
-from ml_logger.stores.folder import READ_SIZE, Folder
+from ml_logger.stores.folder import Folder
 
 #: How many files are kept open, where the process may open four times as many.
 MAX_OPEN = 256
 
 #: How often something that others have appended into the middle of is appended anew.
-TRIES = 5
+TRIES = 3
+#: Bytes of a file that are appended with one write; Linux takes a little less than 2 GiB.
+ONE_WRITE = 2**30
 
 #: What is appended: bytes, or a file whose bytes are copied piece by piece.
 Source = bytes | Path
 
 
 class OpenFile:
-    """One file that is being appended to: its descriptor, what is committed of it, and where our last write lies."""
+    """One file that is being appended to: its descriptor, what is committed of it, and what was written behind that.
 
-    __slots__ = ("created", "descriptor", "key", "start", "state", "stop")
+    Attributes:
+        start, stop: where our last bytes in one piece lie, which can be cut back.
+        written: how many bytes of ours are not committed, in all.
+    """
+
+    __slots__ = ("created", "descriptor", "key", "start", "state", "stop", "written")
 
     def __init__(self, key: str, descriptor: int, state: FileState, *, created: bool) -> None:
         self.key = key
         self.descriptor = descriptor
         self.state = state
         self.created = created
-        self.start = self.stop = state.length
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Count what is written from the committed length on."""
+        self.start = self.stop = self.state.length
+        self.written = 0
 
 
 class Appends:
@@ -67,11 +80,12 @@ class Appends:
         if file is not None and self._is_same(file):
             self._open.move_to_end(key)
         else:
-            self.forget(key)
+            self._drop(key)
             file = self._open_or_make_room(key)
         self._held.add(key)
         self._adopt_foreign(file)
-        file.start = file.stop = file.state.length
+        if not file.written:
+            file.begin_anew()
         return file
 
     def shrink(self) -> None:
@@ -140,28 +154,40 @@ class Appends:
         """Write behind all that is there, and return the new length. Readers do not see it until `settle`."""
         with self._view:
             self._in_flight.setdefault(file.key, file.state.length)
-        for _ in range(TRIES):
-            if self._write_in_one_piece(file, sources):
-                break
-            notice(f"somebody else appended to {file.key!r} in the middle of a record: it is appended once more, whole")
-        if file.start > file.state.length:
-            self._tell_appended(file.key, file.start - file.state.length)
+        for block in _blocks(sources):
+            self._write_whole(file, block)
+        foreign = file.stop - file.state.length - file.written
+        if foreign:
+            self._tell_appended(file.key, foreign)
         return file.stop
 
-    def _write_in_one_piece(self, file: OpenFile, sources: list[Source]) -> bool:
-        start, whole = None, True
-        for block in _blocks(sources):
-            view = memoryview(block)
-            while view:  # a write may be short, near the end of a disk or a limit
-                written = os.write(file.descriptor, view)
-                if not written:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                stop, view = os.lseek(file.descriptor, 0, os.SEEK_CUR), view[written:]
-                if start is None:
-                    start = file.start = stop - written
-                elif stop - written != file.stop:
-                    whole = False
-                file.stop = stop
+    def _write_whole(self, file: OpenFile, block: bytes | mmap.mmap) -> None:
+        """Append one block, again where others appended into the middle of it.
+
+        Raises:
+            OSError: the disk does not take it; EAGAIN when others append all the time.
+        """
+        for _ in range(TRIES):
+            if self._write_once(file, block):
+                return
+            notice(f"somebody else appended to {file.key!r} in the middle of a record: it is appended once more, whole")
+        raise OSError(errno.EAGAIN, f"others append to {file.key!r} all the time")
+
+    def _write_once(self, file: OpenFile, block: bytes | mmap.mmap) -> bool:
+        """Append one block; return False when somebody else's bytes are in the middle of it."""
+        whole, at = True, 0
+        while at < len(block):  # a write may be short, near the end of a disk or a limit
+            with memoryview(block) as view, view[at : at + ONE_WRITE] as rest:
+                written = os.write(file.descriptor, rest)
+            if not written:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            stop = os.lseek(file.descriptor, 0, os.SEEK_CUR)
+            if stop - written != file.stop:  # others were here since our last write: never cut back over them
+                file.start = stop - written
+                whole = whole and at == 0
+            file.stop = stop
+            file.written += written
+            at += written
         return whole
 
     def settle(self, lengths: dict[OpenFile, int]) -> None:
@@ -169,7 +195,7 @@ class Appends:
         with self._view:
             for file, length in lengths.items():
                 file.state = file.state._replace(length=length)
-                file.start = file.stop = length
+                file.begin_anew()
                 file.created = False
                 self._in_flight.pop(file.key, None)
 
@@ -185,7 +211,7 @@ class Appends:
                 if file in written:
                     self._cut_back(file)
                 if file.created and not os.fstat(file.descriptor).st_size:
-                    self.forget(file.key)
+                    self._drop(file.key)
                     self._folder.remove(file.key)
             except OSError as error:
                 failure = error
@@ -195,14 +221,14 @@ class Appends:
             raise OSError(errno.EIO, f"what was not committed cannot be taken back: {failure.strerror}") from failure
 
     def _cut_back(self, file: OpenFile) -> None:
-        size = os.fstat(file.descriptor).st_size
-        if size == file.stop:
+        left = file.written
+        if os.fstat(file.descriptor).st_size == file.stop:
             os.ftruncate(file.descriptor, file.start)
-        elif size > file.stop > file.start:
-            # Cutting would take what they have appended behind ours; both are the truth now.
-            count = file.stop - file.start
-            notice(f"{count:,} bytes of {file.key!r} were not committed, and others appended behind them: they stay")
-        file.start = file.stop = file.state.length
+            left -= file.stop - file.start
+        if left:
+            # Cutting would take what others have appended behind ours; both are the truth now.
+            notice(f"{left:,} bytes of {file.key!r} were not committed, and others appended behind them: they stay")
+        file.begin_anew()
 
     def open_view(self, key: str) -> tuple[int, os.stat_result, int]:
         """Open a file for a reader: its descriptor, status, and the length that is committed. For any thread.
@@ -224,8 +250,14 @@ class Appends:
     def forget(self, key: str) -> None:
         """Close a file, and all below a folder, before it is removed, replaced or moved."""
         for name in [name for name in self._open if name == key or name.startswith(f"{key}/")]:
-            os.close(self._open.pop(name).descriptor)
-            self._evicted.discard(name)
+            self._drop(name)
+
+    def _drop(self, key: str) -> None:
+        # Nothing below it: the very stage that asks may hold that, and its descriptor would become another file's.
+        file = self._open.pop(key, None)
+        if file is not None:
+            os.close(file.descriptor)
+            self._evicted.discard(key)
 
     def clean(self, *, evicted_only: bool) -> list[str]:
         """Return the files that hold nothing but what is committed, for `Catalog.mark_clean`."""
@@ -244,15 +276,18 @@ class Appends:
             os.close(self._open.popitem()[1].descriptor)
 
 
-def _blocks(sources: Iterable[Source]) -> Iterator[bytes]:
+def _blocks(sources: Iterable[Source]) -> Iterator[bytes | mmap.mmap]:
+    """Yield what is to be appended with one write each, so that nobody gets between: bytes joined, files mapped."""
     together: list[bytes] = []
     for source in sources:
         if isinstance(source, bytes):
             together.append(source)
             continue
+        if together:
+            yield b"".join(together)
+            together = []
+        if source.stat().st_size:
+            with source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+                yield mapped
+    if together:
         yield b"".join(together)
-        together = []
-        with source.open("rb") as file:
-            while block := file.read(READ_SIZE):
-                yield block
-    yield b"".join(together)

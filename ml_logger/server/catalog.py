@@ -129,10 +129,10 @@ class Catalog:
         """Note which numbers were refused for good and why, within a transaction."""
         self._db.executemany("INSERT OR REPLACE INTO refused VALUES (?, ?, ?)", refusals)
 
-    def refusals(self, writer: str, first: int, last: int) -> list[tuple[int, str]]:
-        """Return the refused numbers among some of a writer's, with the reasons."""
-        query = "SELECT seq, reason FROM refused WHERE writer = ? AND seq BETWEEN ? AND ? ORDER BY seq"
-        return self._db.execute(query, (writer, first, last)).fetchall()
+    def refusals(self, writer: str, first: int, last: int, most: int) -> list[tuple[int, str]]:
+        """Return the refused numbers among some of a writer's, with the reasons; the first `most` of them."""
+        query = "SELECT seq, reason FROM refused WHERE writer = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?"
+        return self._db.execute(query, (writer, first, last, most)).fetchall()
 
     def add_intents(self, intents: Iterable[Intent]) -> list[int]:
         """Note changes that are to be made once the transaction is committed; return their numbers."""

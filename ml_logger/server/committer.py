@@ -32,6 +32,8 @@ IDLE = 1.0
 LOOK_FOR_UPLOADS = 3600.0
 #: After this long without trouble, trouble is news again, in seconds.
 QUIET = 60.0
+#: Most refusals that one answer tells of.
+MOST_REFUSALS = 1000
 #: Seconds after which a client that was turned away should come back.
 RETRY_AFTER = 1
 
@@ -234,13 +236,16 @@ class Committer:
                 return trouble
             text = f"frame {committed + 1} is expected, not {first}"
             return Answer(409, {"catalog": self._catalog.id, "error": text, "expected": committed + 1})
-        refusals = self._catalog.refusals(request.writer, first, last)
+        refusals = self._catalog.refusals(request.writer, first, last, MOST_REFUSALS + 1)
+        if len(refusals) > MOST_REFUSALS:
+            # The client comes again for the rest: an answer has its limit, too.
+            committed = refusals.pop()[0] - 1
         rejected = [{"seq": seq, "error": reason} for seq, reason in refusals]
         return Answer(200, {"catalog": self._catalog.id, "committed": committed, "rejected": rejected})
 
     def _trouble(self, error: Exception) -> Answer:
         number = getattr(error, "errno", None)
-        full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "full" in str(error)
+        full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or str(error) == "database or disk is full"
         said = str(error) if getattr(error, "filename", None) else getattr(error, "strerror", None) or error
         text = "the disk of the server is full" if full else f"the server cannot write: {said}"
         now = time.monotonic()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
 import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from email.utils import formatdate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from sanic import Blueprint, HTTPResponse, Request, raw
@@ -46,8 +49,7 @@ class View(NamedTuple):
 async def get_file(request: Request, path: str) -> HTTPResponse | ResponseStream | None:
     """Stream a file, or the range of it that is asked for."""
     service = request.app.ctx.service
-    view = await service.in_thread(_open, service.committer.appends, _key(path))
-    try:
+    async with _opened(service, path) as view:
         headers = _headers_of(view)
         if request.headers.get("if-none-match") == view.etag:
             return _without_body(304, headers)
@@ -66,17 +68,14 @@ async def get_file(request: Request, path: str) -> HTTPResponse | ResponseStream
             start += len(piece)
         await response.eof()
         return None
-    finally:
-        await service.in_thread(os.close, view.descriptor)
 
 
 @routes.head(f"{protocol.FILES}/<path:path>", name="head_file")
 async def head_file(request: Request, path: str) -> HTTPResponse:
     """Tell the committed size of a file, when it changed, and its validator."""
     service = request.app.ctx.service
-    view = await service.in_thread(_open, service.committer.appends, _key(path))
-    await service.in_thread(os.close, view.descriptor)
-    headers = {**_headers_of(view), "Content-Length": str(view.length)}
+    async with _opened(service, path) as view:
+        headers = {**_headers_of(view), "Content-Length": str(view.length)}
     return HTTPResponse(status=200, headers=headers, content_type="application/octet-stream")
 
 
@@ -87,6 +86,26 @@ async def get_entries(request: Request) -> HTTPResponse:
     pattern = request.args.get("pattern", "**")
     listing = await service.in_thread(_listing, service.folder, service.committer.appends, pattern)
     return raw(listing, content_type="application/json")
+
+
+@asynccontextmanager
+async def _opened(service: Any, path: str) -> AsyncIterator[View]:
+    """Open a file for as long as the block lasts; also when the client goes away while a thread is opening it."""
+    opening = asyncio.ensure_future(service.in_thread(_open, service.committer.appends, _key(path)))
+    try:
+        view = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_late)
+        raise
+    try:
+        yield view
+    finally:
+        os.close(view.descriptor)
+
+
+def _close_late(opening: asyncio.Future[View]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result().descriptor)
 
 
 def _key(path: str) -> str:

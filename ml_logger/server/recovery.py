@@ -5,6 +5,7 @@ Run again after being killed itself, it reaches the same state.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import time
@@ -97,9 +98,18 @@ def _recover_file(folder: Folder, key: str, state: FileState) -> FileState | Non
         os.close(descriptor)
 
 
+def _free_name(folder: Folder, stamp: str, key: str) -> Path:
+    """Return a name in quarantine that nothing has: as much of the end of a key as a file system takes."""
+    name = key.replace("/", "%").encode()[-200:].decode(errors="ignore")
+    for more in itertools.chain([""], (f"{number}-" for number in itertools.count(2))):
+        path = folder.private("quarantine", f"{stamp}{more}{name}")
+        if not path.exists():
+            return path
+    raise AssertionError  # `count` does not end
+
+
 def _set_aside(folder: Folder, key: str, descriptor: int, start: int) -> Path:
-    stamp = time.strftime("%Y%m%dT%H%M%S")
-    aside = folder.private("quarantine", f"{stamp}-{start}-{key.replace('/', '%')}"[-200:])
+    aside = _free_name(folder, f"{time.strftime('%Y%m%dT%H%M%S')}-{start}-", key)
     part = aside.with_name("part")  # one name: a recovery that is killed leaves one file, that the next one replaces
     file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:

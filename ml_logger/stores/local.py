@@ -8,6 +8,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
@@ -84,7 +85,7 @@ class LocalStore(Store):
         # A file that someone removed has no name left: what is written to it would be gone. Looked at every now and
         # then only, since a look costs more than a write.
         self._look_again = monotonic() + LOOK_EVERY
-        for key in [key for key, file in self._files.items() if not os.fstat(file).st_nlink]:
+        for key in [key for key, file in self._files.items() if _is_gone(file)]:
             self._close_file(key)
 
     def _open(self, key: str) -> int:
@@ -125,7 +126,8 @@ class LocalStore(Store):
     def _close_file(self, key: str) -> None:
         file = self._files.pop(key, None)
         if file is not None:
-            os.close(file)
+            with suppress(OSError):  # closed by somebody else: a daemon that closes all it has inherited
+                os.close(file)
 
     def _close_below(self, key: str) -> None:
         for name in [name for name in self._files if name == key or name.startswith(f"{key}/")]:
@@ -187,6 +189,13 @@ class LocalStore(Store):
         with self._lock:
             for key in list(self._files):
                 self._close_file(key)
+
+
+def _is_gone(file: int) -> bool:
+    try:
+        return not os.fstat(file).st_nlink
+    except OSError:
+        return True
 
 
 def _take_back(file: int, written: int) -> None:

@@ -29,6 +29,7 @@ from ml_logger.transport.adoption import Adoption
 from ml_logger.transport.frames import Op
 from ml_logger.transport.http import HttpTransport
 from ml_logger.transport.sender import Sender
+from ml_logger.transport.spool import ClosedSpool
 from ml_logger.transport.spools import Spools
 
 #: How often somebody who waits looks whether waiting has become pointless, in seconds.
@@ -89,12 +90,12 @@ class RemoteStore(Store):
                 self._sender = Sender(self._home.create(), self.transport, self._progress, self._limits.linger)
             # While the interpreter ends no thread can be had (asking for one can wait for ever): `close` sends.
             if self._thread is None and threading.main_thread().is_alive():
-                thread = threading.Thread(target=self._sender.run, name="ml-logger-sender", daemon=True)
+                # Noted before it is started: a signal handler that logs meanwhile must not start another one.
+                self._thread = threading.Thread(target=self._sender.run, name="ml-logger-sender", daemon=True)
                 try:
-                    thread.start()
-                    self._thread = thread
+                    self._thread.start()
                 except RuntimeError:
-                    pass  # too many threads
+                    self._thread = None  # too many threads
             return self._sender
 
     def _put(self, op: Op, key: str, payload: bytes, flags: int = 0) -> Receipt:
@@ -106,12 +107,22 @@ class RemoteStore(Store):
         encoded = self._encoded.get(key)
         if encoded is None:
             encoded = self._encode(key)
-        seq = sender.spool.append(op, encoded, payload, flags)
+        try:
+            seq = sender.spool.append(op, encoded, payload, flags)
+        except ClosedSpool:  # by `close`, in another thread, since it was looked up
+            self._forget(sender)
+            return self._put(op, key, payload, flags)
         if sender.idle:
             sender.poke()
         if not seq:
             self._progress.refused[0] = StorageFailed("dropped: the spool and the queue in memory were full")
         return NumberedReceipt(self._progress, seq)
+
+    def _forget(self, sender: Sender) -> None:
+        with self._lock:
+            if self._sender is sender:
+                self._sender = self._thread = None
+                self._progress = Progress()
 
     def _encode(self, key: str) -> bytes:
         # Checked and encoded once for each key; forgotten all at once when there are many.
@@ -254,16 +265,16 @@ class RemoteStore(Store):
             show()
 
     def _leave(self, sender: Sender) -> None:
-        unsent, size = sender.spool.unsent()
+        thread = self._thread
+        sender.spool.leave()
+        in_memory = sender.spool.rescue()  # while it is ours: when the thread has closed it, others may adopt it
         sender.stop()
-        in_memory = sender.spool.rescue() if unsent else 0
-        if self._thread is None:
-            sender.spool.close()
-        else:
-            # The thread closes the spool. It may sit in a request that is never answered: it is a daemon.
-            self._thread.join(0.05 if unsent else 2.0)
-        self._sender = self._thread = None
-        self._progress = Progress()
+        if thread is not None:
+            # It may sit in a request that is never answered: it is a daemon.
+            thread.join(0.05 if sender.spool.unsent()[0] else 2.0)
+        sender.spool.close()  # by the thread, if it has ended; from here on it takes no more
+        unsent, size = sender.spool.unsent()
+        self._forget(sender)
         if unsent:
             self._say_unsent(sender, unsent, size, in_memory)
 

@@ -36,6 +36,7 @@ class Overflow:
         self._room = threading.Condition(lock)
         self._gave_up = False
         self._is_leaving = False
+        self._said_waiting = False
 
     @property
     def first(self) -> int:
@@ -66,8 +67,9 @@ class Overflow:
         if self._when_full == DROP and self._gave_up:
             return False
         timeout = None if self._when_full == WAIT else 0.0 if self._is_leaving else ROOM_TIMEOUT
-        if self._when_full == WAIT:
-            notice("the spool and the queue in memory are full: the program waits until there is room")
+        if self._when_full == WAIT and not self._said_waiting:
+            self._said_waiting = True
+            notice("the spool and the queue in memory are full: the program waits whenever there is no room")
         self._room.wait_for(lambda: self._bytes < self._size or self._is_leaving, timeout)
         if self._bytes < self._size:
             return True

@@ -23,7 +23,9 @@ def write_private(path: Path, data: bytes) -> None:
     """Write a file that only its owner may read."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(file, data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(file, view) :]
     finally:
         os.close(file)
 

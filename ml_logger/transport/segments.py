@@ -34,6 +34,7 @@ class Segments:
         self._limit = size
         self._lock = lock
         self._segments: deque[Segment] = deque()
+        self._current: Segment | None = None
         self._file: int | None = None
         self._size = 0
         self._start = 0  # of what was written last: all before it is good
@@ -68,11 +69,15 @@ class Segments:
         self.close_writing()
         if folder is None:
             raise OSError(errno.ENOENT, "there is no folder")
-        path = folder / f"seg-{first:020d}"
+        self._current = Segment(first, folder / f"seg-{first:020d}")
         self._size = self._start = 0
-        if not self._segments or self._segments[-1].first != first:
-            self._segments.append(Segment(first, path))
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC | os.O_CLOEXEC
+        self._file = os.open(self._current.path, flags, 0o600)
+        self._list_current()
+
+    def _list_current(self) -> None:
+        if self._current is not None and (not self._segments or self._segments[-1].first != self._current.first):
+            self._segments.append(self._current)
 
     def close_writing(self) -> None:
         """Let go of the file that is written to; the next frame begins a new one."""
@@ -84,20 +89,24 @@ class Segments:
         """Cut a torn end, after an exception has ended `write` at any point; return the number of the last frame."""
         if self._file is None:
             return 0
-        with self._segments[-1].path.open("rb") as file:
-            file.seek(self._start)
-            whole = list(batches.readable(file.read()))
+        self._list_current()
+        rest = os.fstat(self._file).st_size - self._start
+        whole = list(batches.readable(os.pread(self._file, rest, self._start)))
         self._size = self._start + (whole[-1].stop if whole else 0)
         os.ftruncate(self._file, self._size)
         return whole[-1].seq if whole else 0
 
     def holds(self, payload: bytes) -> bool:
         """Tell whether a payload is in one of the last frames that were written."""
-        if not self._segments:
-            return False
-        with self._segments[-1].path.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - len(payload) - LOOK_BACK))
-            return payload in file.read()
+        for segment in [*self._segments][-2:]:  # a new one may have been begun since
+            try:
+                with segment.path.open("rb") as file:
+                    file.seek(max(0, file.seek(0, os.SEEK_END) - len(payload) - LOOK_BACK))
+                    if payload in file.read():
+                        return True
+            except OSError:
+                continue  # gone: all of it was acknowledged, or somebody has deleted it
+        return False
 
     def take(self, path: Path) -> None:
         """Add a file that an earlier owner left."""

@@ -43,6 +43,10 @@ RESCUE_EVERY = 1.0
 RESCUED_AT_ONCE = 2**20
 
 
+class ClosedSpool(Exception):
+    """A spool that takes no more frames: its store begins another one."""
+
+
 class SpoolLimits(NamedTuple):
     """How large a spool becomes, and what happens then.
 
@@ -87,6 +91,7 @@ class Spool:
         self._seen_last = self._synced = 0
         self._secure_next = 0.0
         self._writing = False
+        self._closed = False
         self._deferred: deque[tuple[int, bytes, bytes, int]] = deque()
 
     # ---------------------------------------------------------------- the writer's side
@@ -100,11 +105,20 @@ class Spool:
             return self.last + 1 + len(self._deferred)
         with self._lock:
             seq = self._append(op, key, payload, flags)
-            while self._deferred:
-                self._append(*self._deferred.popleft())
-            return seq
+        if self._deferred:
+            self._append_deferred()
+        return seq
+
+    def _append_deferred(self) -> None:
+        """Store what signal handlers have left while this thread held the lock; called wherever it lets go of it."""
+        while self._deferred and not self._lock._is_owned():  # type: ignore[attr-defined]
+            with self._lock:
+                while self._deferred:
+                    self._append(*self._deferred.popleft())
 
     def _append(self, op: int, key: bytes, payload: bytes, flags: int) -> int:
+        if self._closed:
+            raise ClosedSpool
         if self._writing:
             self._settle_interrupted()
         queued = self._queue.frames
@@ -125,13 +139,16 @@ class Spool:
         """Let no call wait for room any longer, since the program ends."""
         with self._lock:
             self._queue.leave()
+        self._append_deferred()
 
     def holds(self, payload: bytes) -> bool:
         """Tell whether a payload is among the last frames: for a caller whose append was interrupted."""
         with self._lock:
             if self._writing:
                 self._settle_interrupted()
-            return self._queue.holds(payload) or self._segments.holds(payload)
+            found = self._queue.holds(payload) or self._segments.holds(payload)
+        self._append_deferred()
+        return found
 
     def _settle_interrupted(self) -> None:
         """Go by what is there, after Ctrl-C, or a handler that raised, has ended an append at any point of it."""
@@ -164,11 +181,12 @@ class Spool:
         if self.acknowledged >= self.last:
             return None
         # `last` is read first: every frame up to it is whole where it is.
-        batch = self._segments.batch(self.acknowledged + 1, self.last, limit)
-        if batch is not None:
-            return batch
-        with self._lock:
-            return self._queue.batch(limit)
+        if not self._queue.frames:
+            batch = self._segments.batch(self.acknowledged + 1, self.last, limit)
+            if batch is not None:
+                return batch
+        with self._lock:  # while nothing moves from memory to the disk
+            return self._segments.batch(self.acknowledged + 1, self.last, limit) or self._queue.batch(limit)
 
     def acknowledge(self, batch: Batch, seq: int) -> None:
         """Forget the frames of a batch up to a number: delete whole files, and make room in memory."""
@@ -270,6 +288,7 @@ class Spool:
         made = self._segments.made(self.acknowledged + 1)
         with self._lock:
             queued = self._queue.batch(1)
+        self._append_deferred()
         return made if made is not None or queued is None else frames.time_of(queued.data, frames.Span(0, 0, 0))
 
     # ---------------------------------------------------------------- safety of what waits
@@ -306,17 +325,21 @@ class Spool:
         if self._refused and not self._queue.frames:
             self._refused = False
             notice(f"the spool {self.folder} takes records again")
+        self._append_deferred()
         return len(self._queue.frames)
 
     # ---------------------------------------------------------------- being found, and going away
 
     def close(self) -> None:
         """Let go of the spool; the folder goes too when everything in it was acknowledged."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            done = self.acknowledged >= self.last
         self._remember_next = 0.0
         self._remember_acknowledged()
-        self._segments.close_writing()
-        self._segments.close_reading()
-        if self.folder is not None and self._lock_file is not None and self.acknowledged >= self.last:
+        if self.folder is not None and self._lock_file is not None and done:
             shutil.rmtree(self.folder, ignore_errors=True)
             self._remove_empty_home()
         self.abandon()

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,15 +55,26 @@ class Spools:
         with held(self._root, alone=False):  # else somebody who leaves could remove the empty folder under us
             self.folder.mkdir(mode=0o700, exist_ok=True)
             folder.mkdir(mode=0o700)
-            write_private(self.folder / "server", f"{self.url}\n".encode())
+            self._note_server()
+
+    def _note_server(self) -> None:
+        note, text = self.folder / "server", f"{self.url}\n".encode()
+        if not (note.exists() and note.read_bytes() == text):  # else a full disk would empty a good one
+            staged = self.folder / f"server.{os.getpid()}"
+            write_private(staged, text)
+            staged.replace(note)
 
     def folders(self) -> list[Path]:
         """Return the folders of all spools, of the living and the dead, oldest first."""
+        found = []
         try:
-            found = [path for path in self.folder.iterdir() if (path / "writer").exists()]
-            return sorted(found, key=lambda path: path.stat().st_mtime)
+            for path in self.folder.iterdir():
+                if (path / "writer").exists():
+                    with suppress(FileNotFoundError):  # its program has just left with nothing unsent
+                        found.append((path.stat().st_mtime, path))
         except OSError:
-            return []
+            pass  # there is no folder, and so there are none
+        return [path for _, path in sorted(found)]
 
     def refused(self) -> tuple[int, int]:
         """Return how many records were refused for good, and how many damaged ends of files are kept."""
@@ -158,8 +170,7 @@ def servers(root: Path) -> list[str]:
 
 
 def _load(spool: Spool, folder: Path) -> None:
-    known = json.loads((folder / "writer").read_text())
-    spool.writer, spool.base, spool.catalog = str(known["writer"]), int(known["base"]), str(known.get("catalog", ""))
+    spool.writer, spool.base, spool.catalog = _identity(folder)
     spool.acknowledged = max(spool.base, _acknowledged(folder))
     spool.last = spool.acknowledged
     segments = sorted(folder.glob("seg-*"))
@@ -169,6 +180,16 @@ def _load(spool: Spool, folder: Path) -> None:
             # Only what was acknowledged is ever deleted, also when the note of it was lost.
             spool.last = spool.acknowledged = max(spool.acknowledged, int(path.name[4:]) - 1)
         spool.take_segment(path, *_verify(path, spool.acknowledged))
+
+
+def _identity(folder: Path) -> tuple[str, int, str]:
+    try:
+        known = json.loads((folder / "writer").read_text())
+        return str(known["writer"]), int(known["base"]), str(known.get("catalog", ""))
+    except (ValueError, KeyError, TypeError):
+        # What it said is lost with a full disk or a power loss. Its folder was named after the first id that it had.
+        notice(f"the note {folder / 'writer'} is damaged: its records are sent under the id {folder.name}")
+        return folder.name, 0, ""
 
 
 def _verify(path: Path, acknowledged: int) -> tuple[int, int]:
