@@ -140,6 +140,8 @@ class Base:
         if self._opened is None:
             with self._lock:
                 if self._opened is None:
+                    if sys.meta_path is None:  # type: ignore[unreachable,unused-ignore]
+                        raise StorageFailed("the interpreter has ended, and nothing can be opened any more")
                     token = self._token or config.get("ML_LOGGER_ACCESS_TOKEN")
                     place = self._where().root, token
                     # A store that was left for another may still have records to send: it is taken up again.

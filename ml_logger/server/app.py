@@ -18,7 +18,7 @@ from ml_logger.notices import notice
 from ml_logger.server import batches, files
 from ml_logger.server.bodies import Bodies
 from ml_logger.server.catalog import Catalog
-from ml_logger.server.committer import Committer
+from ml_logger.server.committer import RETRY_AFTER, Committer
 from ml_logger.server.mounts import NETWORK, file_system
 from ml_logger.stores.folder import Folder
 from ml_logger.transport import protocol
@@ -117,5 +117,7 @@ async def answer_error(request: Request, error: Exception) -> HTTPResponse:
     if isinstance(error, SanicException):
         text = {404: "there is no such address", 405: "this address takes other methods"}.get(error.status_code)
         return json({"error": text or error.message or str(error)}, error.status_code)
+    if isinstance(error, MemoryError):
+        return json({"error": "the server is out of memory"}, 503, headers={"Retry-After": str(RETRY_AFTER)})
     notice(f"{request.method} {request.path} failed: {type(error).__name__}: {error}")
     return json({"error": "the server made a mistake; its log says which"}, 500)

@@ -13,6 +13,7 @@ import resource
 import threading
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ml_logger.notices import notice
@@ -210,11 +211,12 @@ class Appends:
             try:
                 if file in written:
                     self._cut_back(file)
+            except OSError as error:
+                failure = error
+            with suppress(OSError):  # an empty file does no harm, and removing one takes a descriptor
                 if file.created and not os.fstat(file.descriptor).st_size:
                     self._drop(file.key)
                     self._folder.remove(file.key)
-            except OSError as error:
-                failure = error
             with self._view:
                 self._in_flight.pop(file.key, None)
         if failure is not None:
