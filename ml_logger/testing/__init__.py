@@ -83,6 +83,10 @@ class Server:
         """Send it a signal: SIGSTOP freezes it, SIGCONT lets it go on."""
         os.kill(self.pid, number)
 
+    def ended(self) -> bool:
+        """Tell whether its process has come to an end."""
+        return self._process is None or self._process.poll() is not None
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """End it with a signal, wait for it, and return its exit status; 0 when it does not run."""
         if self._process is None:

@@ -1,0 +1,15 @@
+"""The table of all faults."""
+
+from __future__ import annotations
+
+from ml_logger.testing.faults import kills
+from ml_logger.testing.faults.report import Fault
+
+FAULTS = (
+    Fault("server-killed", ("F01", "F37"), kills.server_killed, 5),
+    Fault("killed-at-calls", ("F02",), kills.killed_at_calls, 3),
+    Fault("client-killed", ("F05",), kills.client_killed, 6),
+    Fault("server-told-to-end", ("F33",), kills.server_told_to_end),
+    Fault("server-frozen", ("F34",), kills.server_frozen),
+    Fault("client-frozen", ("F35",), kills.client_frozen),
+)
