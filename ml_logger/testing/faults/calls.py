@@ -14,14 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 _ON_DESCRIPTORS = ("write", "pwrite", "fsync", "fdatasync", "ftruncate")
-_ON_PATHS = ("unlink", "remove", "mkdir", "rmdir", "truncate")
+_ON_PATHS = ("unlink", "remove", "rmdir", "truncate")
 _ON_PAIRS = ("rename", "replace")
 _SUPPORTS = ("supports_dir_fd", "supports_fd", "supports_follow_symlinks")
 _WRITING = os.O_CREAT | os.O_WRONLY | os.O_RDWR | os.O_TRUNC
 _STATEMENTS = ("begin", "commit")
 
 #: Every kind of call that is watched, in the order of the docs.
-KINDS = (*_ON_DESCRIPTORS, *_ON_PATHS, *_ON_PAIRS, "open", "syncfs", *_STATEMENTS)
+KINDS = (*_ON_DESCRIPTORS, *_ON_PATHS, *_ON_PAIRS, "open", "mkdir", "syncfs", *_STATEMENTS)
 
 
 class Call:
@@ -74,6 +74,7 @@ def watch(hook: Hook) -> None:
             lambda args, kw: (_absolute(args[0], kw.get("src_dir_fd")), _absolute(args[1], kw.get("dst_dir_fd"))),
         )
     _wrap("open", hook, _opened_for_writing)
+    _wrap("mkdir", hook, _made_anew)
     _watch_syncfs(hook)
     _watch_sqlite(hook)
 
@@ -90,14 +91,20 @@ def _opened_for_writing(args: tuple[Any, ...], kw: dict[str, Any]) -> tuple[str,
     return (_absolute(args[0], kw.get("dir_fd")),) if args[1] & _WRITING else ()
 
 
+def _made_anew(args: tuple[Any, ...], kw: dict[str, Any]) -> tuple[str, ...]:
+    # A folder that is there already is asked for again and again, which changes nothing.
+    path = _absolute(args[0], kw.get("dir_fd"))
+    return () if os.path.isdir(path) else (path,)
+
+
 def _wrap(name: str, hook: Hook, paths: Callable[[tuple[Any, ...], dict[str, Any]], tuple[str, ...]]) -> None:
     real = getattr(os, name)
 
     @functools.wraps(real)
     def watched(*args: Any, **kw: Any) -> Any:
         touched = paths(args, kw)
-        if not touched or not touched[0].startswith("/") or touched[0].startswith(("/dev/", "/proc/")):
-            return real(*args, **kw)  # a pipe, a socket, a terminal
+        if not touched or not _is_on_disk(touched[0]):
+            return real(*args, **kw)
         return hook(Call(name, touched, args, functools.partial(real, **kw)))
 
     setattr(os, name, watched)
@@ -107,6 +114,11 @@ def _wrap(name: str, hook: Hook, paths: Callable[[tuple[Any, ...], dict[str, Any
     accessor = getattr(pathlib, "_NormalAccessor", None)  # Python 3.10 keeps functions of its own
     if accessor is not None and hasattr(accessor, name):
         setattr(accessor, name, staticmethod(watched))
+
+
+def _is_on_disk(path: str) -> bool:
+    # Not a pipe, a socket, a terminal, or something of the kernel's.
+    return path.startswith("/") and (path.startswith("/dev/shm/") or not path.startswith(("/dev/", "/proc/")))
 
 
 def _watch_syncfs(hook: Hook) -> None:

@@ -175,7 +175,7 @@ def server_told_to_end(scene: Scene, rounds: int) -> Report:
     return report
 
 
-_KILLS = ("pwrite@{}=kill-middle", "*@{}=kill-before", "*@{}=kill-after", "commit@{}=kill-after")
+_KILLS = ("write|pwrite@{}=kill-middle", "*@{}=kill-before", "*@{}=kill-after", "commit@{}=kill-after")
 
 
 def killed_at_calls(scene: Scene, rounds: int) -> Report:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from ml_logger.testing.faults import kills
+from ml_logger.testing.faults import crashes, kills
 from ml_logger.testing.faults.report import Fault
 
 FAULTS = (
     Fault("server-killed", ("F01", "F37"), kills.server_killed, 5),
     Fault("killed-at-calls", ("F02",), kills.killed_at_calls, 3),
+    Fault("killed-at-every-step", ("F02", "F03"), crashes.killed_at_every_step),
+    Fault("power-lost", ("F04",), crashes.power_lost),
+    Fault("power-lost-unsynced", ("F04",), crashes.power_lost_unsynced),
+    Fault("calls-fail-everywhere", ("F25",), crashes.calls_fail_everywhere),
     Fault("client-killed", ("F05",), kills.client_killed, 6),
     Fault("server-told-to-end", ("F33",), kills.server_told_to_end),
     Fault("server-frozen", ("F34",), kills.server_frozen),
