@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml_logger.testing.faults import crashes, kills
+from ml_logger.testing.faults import crashes, kills, network
 from ml_logger.testing.faults.report import Fault
 
 FAULTS = (
@@ -13,6 +13,15 @@ FAULTS = (
     Fault("power-lost-unsynced", ("F04",), crashes.power_lost_unsynced),
     Fault("calls-fail-everywhere", ("F25",), crashes.calls_fail_everywhere),
     Fault("client-killed", ("F05",), kills.client_killed, 6),
+    Fault("server-absent", ("F11",), network.server_absent),
+    Fault("server-mute", ("F12",), network.server_mute),
+    Fault("network-slow", ("F13",), network.network_slow),
+    Fault("connections-reset", ("F14",), network.connections_reset, 5),
+    Fault("requests-duplicated", ("F15",), network.requests_duplicated, 5),
+    Fault("requests-reordered", ("F16",), network.requests_reordered, 5),
+    Fault("requests-damaged", ("F17",), network.requests_damaged, 5),
+    Fault("acknowledgements-lost", ("F14", "F15"), network.acknowledgements_lost),
+    Fault("dribblers", ("F36",), network.dribblers),
     Fault("server-told-to-end", ("F33",), kills.server_told_to_end),
     Fault("server-frozen", ("F34",), kills.server_frozen),
     Fault("client-frozen", ("F35",), kills.client_frozen),
