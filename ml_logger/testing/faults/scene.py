@@ -63,9 +63,7 @@ class Scene:
             shell: what a shell does before it becomes the server, such as `ulimit -n 48`.
         """
         program = ("-m", "ml_logger.server")
-        command = failpoints.command(spec, *program) if spec else [sys.executable, *program]
-        if shell:
-            command = ["bash", "-c", f'{shell}; exec "$0" "$@"', *command]
+        command = _command(program, spec, shell)
         log = self.folder / f"server-{len(self._servers)}.log"
         server = Server(data or self.data, command=self.command(*command), options=options, log=log)
         self._servers.append(server)
@@ -75,10 +73,16 @@ class Scene:
         """Start a program that logs; see `writer` for its options. Its name is unique."""
         name = f"w{len(self._writers)}"
         program = [*_WRITER, url, prefix, name, *map(str, options)]
-        command = failpoints.command(spec, *program) if spec else [sys.executable, *program]
-        if shell:
-            command = ["bash", "-c", f'{shell}; exec "$0" "$@"', *command]
+        command = _command(program, spec, shell)
         writer = Writer(name, self.command(*command), self.folder / f"{name}.log")
+        self._writers.append(writer)
+        return writer
+
+    def start(self, code: str, url: str, *args: object, terminal: int | None = None, **settings: object) -> Writer:
+        """Start a program of another kind, with root, prefix, a unique name, and `args`; see `writer.Teller`."""
+        name = f"p{len(self._writers)}"
+        command = self.command(sys.executable, "-c", code, url, "run", name, *map(str, args), **settings)
+        writer = Writer(name, command, self.folder / f"{name}.log", terminal)
         self._writers.append(writer)
         return writer
 
@@ -140,16 +144,32 @@ class Scene:
         return verdict
 
 
-class Writer:
-    """A program that logs, and says which calls have returned."""
+def _command(program: Sequence[str], spec: str, shell: str) -> list[str]:
+    command = failpoints.command(spec, *program) if spec else [sys.executable, *program]
+    return ["bash", "-c", f'{shell}; exec "$0" "$@"', *command] if shell else command
 
-    def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
+
+class Writer:
+    """A program that logs, and says which calls have returned.
+
+    Args:
+        name: who it says it is.
+        command: how it is run.
+        log: where its stderr goes.
+        terminal: the descriptor of a terminal, where its stderr goes instead.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, terminal: int | None = None) -> None:
         self.name = name
         self.log = log
         self._said = bytearray()
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors if terminal is None else terminal,
+                start_new_session=True,
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -189,6 +209,8 @@ class Writer:
         try:
             self._close_stdin()
             self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} did not end: {self.log.read_text()[-1000:]}") from None
         finally:
             self.kill()
         return self.process.returncode

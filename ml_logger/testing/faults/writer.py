@@ -31,6 +31,42 @@ def file_of(number: int, files: int) -> str:
     return "metrics.pkl" if files == 1 else f"{number % files}.pkl"
 
 
+class Teller:
+    """A logger for programs of their own kind: rows that the oracle can check, and what `main` says of them.
+
+    Args:
+        root: where to log.
+        prefix: the folder below it.
+        name: who writes; children and threads take names with `.` behind it.
+    """
+
+    def __init__(self, root: str, prefix: str, name: str) -> None:
+        self.name = name
+        self.logger = ML_Logger(root=root, prefix=prefix, silent=True)
+
+    def row(self, number: int, name: str = "", file: str = "metrics.pkl", size: int = 300) -> None:
+        """Log one row, and tell that the call has returned."""
+        name = name or self.name
+        row = row_of(name, number, size)
+        self.logger.log(number, row, file=file, cache=name, silent=True, flush=True)
+        tell(name, number)
+
+    def rows(self, count: int, name: str = "", first: int = 0) -> None:
+        """Log the rows with some numbers."""
+        for number in range(first, first + count):
+            self.row(number, name)
+
+
+def tell(name: str, number: int) -> None:
+    """Tell that the call of a row has returned, in one `write` that threads and children may make at once."""
+    os.write(1, f"{name} {number}\n".encode())
+
+
+def work(root: str, prefix: str, name: str, count: int) -> None:
+    """Log some rows: for processes that begin with a function, such as those of `multiprocessing`."""
+    Teller(root, prefix, name).rows(count)
+
+
 def parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     build = argparse.ArgumentParser(prog="python -m ml_logger.testing.faults.writer", description="Log, and say so.")
@@ -67,14 +103,14 @@ def main() -> None:
     logger = ML_Logger(root=args.root, prefix=args.prefix, silent=True)
     names = [args.name] if args.threads == 1 else [f"{args.name}.{n}" for n in range(args.threads)]
 
-    def work(name: str) -> None:
+    def log(name: str) -> None:
         for number in log_rows(logger, name, args):
-            os.write(1, f"{name} {number}\n".encode())
+            tell(name, number)
 
-    threads = [threading.Thread(target=work, args=(name,)) for name in names[1:]]
+    threads = [threading.Thread(target=log, args=(name,)) for name in names[1:]]
     for thread in threads:
         thread.start()
-    work(names[0])
+    log(names[0])
     for thread in threads:
         thread.join()
     if args.wait:

@@ -1,0 +1,22 @@
+"""Everything that can be broken is broken, in short rounds: the long ones are `python -m ml_logger.testing.faults`."""
+
+from __future__ import annotations
+
+import pytest
+
+from ml_logger.testing.faults.__main__ import run
+from ml_logger.testing.faults.matrix import FAULTS
+from ml_logger.testing.faults.report import Fault, Unavailable
+
+#: What is left to chance is the same in every run of the tests; other seeds are for the command.
+SEED = 20
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.id for fault in FAULTS])
+def test_nothing_is_lost_twice_or_out_of_order(fault: Fault) -> None:
+    """A fault happens, and every row whose call returned is there: once, in order, in files that load."""
+    outcome = run(fault, fault.short, SEED)
+
+    if isinstance(outcome, Unavailable):
+        pytest.skip(str(outcome))
+    assert outcome.passed, outcome.line()
