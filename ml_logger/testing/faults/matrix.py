@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml_logger.testing.faults import children, crashes, kills, network, processes
+from ml_logger.testing.faults import children, crashes, kills, network, processes, resources
 from ml_logger.testing.faults.report import Fault
 
 FAULTS = (
@@ -29,6 +29,14 @@ FAULTS = (
     Fault("requests-reordered", ("F16",), network.requests_reordered, 5),
     Fault("requests-damaged", ("F17",), network.requests_damaged, 5),
     Fault("acknowledgements-lost", ("F14", "F15"), network.acknowledgements_lost),
+    Fault("disk-full-by-limit", ("F18",), resources.disk_full_by_limit),
+    Fault("disk-full", ("F18",), resources.disk_full),
+    Fault("catalog-disk-full", ("F19",), resources.catalog_disk_full),
+    Fault("data-disk-full", ("F19",), resources.data_disk_full),
+    Fault("spool-full", ("F20",), resources.spool_full),
+    Fault("spool-unusable", ("F20",), resources.spool_unusable),
+    Fault("server-short-of-descriptors", ("F22",), resources.server_short_of_descriptors),
+    Fault("server-short-of-memory", ("F24",), resources.server_short_of_memory),
     Fault("client-short-of-descriptors", ("F23",), processes.client_short_of_descriptors),
     Fault("client-short-of-threads", ("F23",), processes.client_short_of_threads),
     Fault("clocks-jump", ("F32",), processes.clocks_jump),
