@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml_logger.testing.faults import children, crashes, kills, network, processes, resources
+from ml_logger.testing.faults import children, crashes, kills, load, network, processes, resources
 from ml_logger.testing.faults.report import Fault
 
 FAULTS = (
@@ -39,6 +39,9 @@ FAULTS = (
     Fault("server-short-of-memory", ("F24",), resources.server_short_of_memory),
     Fault("client-short-of-descriptors", ("F23",), processes.client_short_of_descriptors),
     Fault("client-short-of-threads", ("F23",), processes.client_short_of_threads),
+    Fault("many-writers", ("F26",), load.many_writers),
+    Fault("records-huge-and-empty", ("F38",), load.records_huge_and_empty),
+    Fault("records-many", ("F38",), load.records_many),
     Fault("clocks-jump", ("F32",), processes.clocks_jump),
     Fault("dribblers", ("F36",), network.dribblers),
     Fault("server-told-to-end", ("F33",), kills.server_told_to_end),

@@ -210,7 +210,6 @@ else:
 for number in range(10, 60): teller.row(number, file=f"{number % 5}.pkl")
 give_back()
 teller.rows(10, first=60)
-teller.logger.flush()
 """
 )
 _NO_THREADS = _LOGS + (
@@ -289,7 +288,6 @@ for number in range(400):
         time.tzset()
         jumps += 1
     teller.row(number)
-teller.logger.flush()
 os.write(2, b"jumped %d\\n" % jumps)
 """
 )

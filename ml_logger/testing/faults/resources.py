@@ -108,7 +108,6 @@ for number in range(int(count)):
     dropped = now
 os.write(2, f"dropped {dropped}\\n".encode())
 sys.stdin.read()
-os.write(2, f"arrived {teller.logger.flush(30)}\\n".encode())
 """
 
 
