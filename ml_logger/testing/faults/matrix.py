@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ml_logger.testing.faults import children, crashes, kills, load, network, processes, resources
+from ml_logger.testing.faults import children, crashes, damage, hands, kills, load, network, processes, resources
 from ml_logger.testing.faults.report import Fault
 
 FAULTS = (
@@ -35,11 +35,21 @@ FAULTS = (
     Fault("data-disk-full", ("F19",), resources.data_disk_full),
     Fault("spool-full", ("F20",), resources.spool_full),
     Fault("spool-unusable", ("F20",), resources.spool_unusable),
+    Fault("paths-blocked", ("F21",), hands.paths_blocked),
+    Fault("paths-protected", ("F21",), hands.paths_protected),
     Fault("server-short-of-descriptors", ("F22",), resources.server_short_of_descriptors),
     Fault("server-short-of-memory", ("F24",), resources.server_short_of_memory),
     Fault("client-short-of-descriptors", ("F23",), processes.client_short_of_descriptors),
     Fault("client-short-of-threads", ("F23",), processes.client_short_of_threads),
     Fault("many-writers", ("F26",), load.many_writers),
+    Fault("second-server", ("F27",), hands.second_server, 2),
+    Fault("folder-moved", ("F28",), hands.folder_moved),
+    Fault("folder-deleted", ("F28",), hands.folder_deleted),
+    Fault("files-touched", ("F29",), hands.files_touched),
+    Fault("catalog-lost", ("F30",), damage.catalog_lost),
+    Fault("catalog-damaged", ("F30",), damage.catalog_damaged, 6),
+    Fault("spool-damaged", ("F31",), damage.spool_damaged, 12),
+    Fault("network-file-system", ("F39",), damage.network_file_system),
     Fault("records-huge-and-empty", ("F38",), load.records_huge_and_empty),
     Fault("records-many", ("F38",), load.records_many),
     Fault("clocks-jump", ("F32",), processes.clocks_jump),

@@ -20,6 +20,7 @@ from ml_logger.testing.faults.oracle import Verdict
 
 #: Seconds that anything may take.
 PATIENCE = 120.0
+_SERVER = "import sys\nfrom ml_logger.server.__main__ import main\nsys.exit(main(sys.argv[1:]))"
 _WRITER = ("-m", "ml_logger.testing.faults.writer")
 
 
@@ -53,7 +54,9 @@ class Scene:
 
     # ---------------------------------------------------------------- actors
 
-    def server(self, *options: str, spec: str = "", data: Path | None = None, shell: str = "") -> Server:
+    def server(
+        self, *options: str, spec: str = "", data: Path | None = None, shell: str = "", before: str = ""
+    ) -> Server:
         """Make a server that is not started.
 
         Args:
@@ -61,8 +64,9 @@ class Scene:
             spec: failpoints, see `failpoints`.
             data: its folder, the scene's own by default.
             shell: what a shell does before it becomes the server, such as `ulimit -n 48`.
+            before: what Python does before it becomes the server.
         """
-        program = ("-m", "ml_logger.server")
+        program = ("-c", f"{before}\n{_SERVER}") if before else ("-m", "ml_logger.server")
         command = _command(program, spec, shell)
         log = self.folder / f"server-{len(self._servers)}.log"
         server = Server(data or self.data, command=self.command(*command), options=options, log=log)
