@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from ml_logger.testing.faults import children, crashes, damage, hands, kills, load, network, processes, resources
+from ml_logger.testing.faults import (
+    children,
+    crashes,
+    damage,
+    hands,
+    kills,
+    load,
+    network,
+    processes,
+    resources,
+    versions,
+)
 from ml_logger.testing.faults.report import Fault
 
 FAULTS = (
@@ -50,6 +61,10 @@ FAULTS = (
     Fault("catalog-damaged", ("F30",), damage.catalog_damaged, 6),
     Fault("spool-damaged", ("F31",), damage.spool_damaged, 12),
     Fault("network-file-system", ("F39",), damage.network_file_system),
+    Fault("network-file-system-real", ("F39",), versions.network_file_system_real),
+    Fault("server-of-other-version", ("F40",), versions.server_of_other_version),
+    Fault("client-of-other-version", ("F40",), versions.client_of_other_version),
+    Fault("frames-unknown", ("F40",), versions.frames_unknown),
     Fault("records-huge-and-empty", ("F38",), load.records_huge_and_empty),
     Fault("records-many", ("F38",), load.records_many),
     Fault("clocks-jump", ("F32",), processes.clocks_jump),

@@ -40,8 +40,12 @@ def _troubled(scene: Scene, rounds: int, troubles: Sequence[Trouble], statuses: 
     server.start()
     with Proxy(server.port, _often(scene, troubles, 0.5)) as proxy:
         writers = [scene.writer(proxy.url, "--files", 2, "--pause", 0.0002) for _ in range(2)]
-        enough = lambda: all(proxy.counts[trouble] >= rounds for trouble in troubles)  # noqa: E731
-        wait_until(lambda: enough() or all(writer.process.poll() is not None for writer in writers), "the troubles")
+
+        def enough() -> bool:
+            happened = all(proxy.counts[trouble] >= rounds for trouble in troubles)
+            return happened or all(writer.process.poll() is not None for writer in writers)
+
+        wait_until(enough, "the troubles")
         proxy.plan = lambda body: Trouble.NONE
         for writer in writers:
             writer.stop()

@@ -141,7 +141,7 @@ def spool_unusable(scene: Scene, rounds: int) -> Report:
     report = Report()
     server = scene.server()
     server.start()
-    places = {
+    places: dict[str, dict[str, object]] = {
         "impossible": {"ML_LOGGER_SPOOL": "/proc/nowhere"},
         "read-only": {"ML_LOGGER_SPOOL": _read_only(scene)},
         "homeless": {"ML_LOGGER_SPOOL": "", "XDG_STATE_HOME": "", "HOME": "/dev/null/home", "TMPDIR": scene.folder},
@@ -181,9 +181,9 @@ def server_short_of_descriptors(scene: Scene, rounds: int) -> Report:
         with suppress(OSError):
             idle.append(socket.create_connection(("127.0.0.1", server.port), timeout=10))
     report.happened("idle connections", len(idle), 60)
-    used = lambda: len(os.listdir(f"/proc/{pid}/fd"))  # noqa: E731
-    wait_until(lambda: used() >= 62, "descriptors to run out")
-    report.happened("descriptors in use", used())
+    used = Path(f"/proc/{pid}/fd")
+    wait_until(lambda: len(os.listdir(used)) >= 62, "descriptors to run out")
+    report.happened("descriptors in use", len(os.listdir(used)))
     late = scene.writer(server.url, "--count", 100)
     late.wait_for(100)
     for one in idle:
