@@ -60,18 +60,21 @@ def catalog_damaged(scene: Scene, rounds: int) -> Report:
     server.start()
     scene.writer(server.url, "--files", 3, "--count", 200).finish()
     server.kill()
-    image = scene.folder / "image"
-    scene.data.rename(image)
-    before = {path.name: path.read_bytes() for path in (image / "run").iterdir()}
+    # One as a kill leaves it, with nearly everything in the log, and one as a clean end does, with all in the catalog.
+    killed, ended = scene.folder / "killed", scene.folder / "ended"
+    shutil.copytree(scene.data, killed)
+    server.start()
+    server.stop()
+    scene.data.rename(ended)
+    before = {path.name: path.read_bytes() for path in (ended / "run").iterdir()}
     for number in range(rounds):
-        what = _damage(scene.chance, image, scene.data)
+        what = _damage(scene.chance, (killed, ended)[number % 2], scene.data)
         _start_damaged(scene, report, server, f"case {number} ({what})", before)
         report.happened("damaged catalogs", 1)
-        report.tried["catalogs set aside"] += len(
-            list((scene.data / ".ml_logger").glob("catalog.db.damaged-*[0-9a-f]"))
-        )
+        aside = (scene.data / ".ml_logger").glob("catalog.db.damaged-*")
+        report.tried["catalogs set aside"] += sum(1 for path in aside if not path.name.endswith(("-wal", "-shm")))
         shutil.rmtree(scene.data)
-    image.rename(scene.data)
+    ended.rename(scene.data)
     report.judge(scene.settle(server))
     return report
 

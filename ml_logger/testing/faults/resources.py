@@ -9,8 +9,9 @@ import signal
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 from ml_logger.testing import Server
 from ml_logger.testing.faults import oracle
@@ -141,7 +142,7 @@ def spool_unusable(scene: Scene, rounds: int) -> Report:
     report = Report()
     server = scene.server()
     server.start()
-    places: dict[str, dict[str, object]] = {
+    places: dict[str, dict[str, Any]] = {
         "impossible": {"ML_LOGGER_SPOOL": "/proc/nowhere"},
         "read-only": {"ML_LOGGER_SPOOL": _read_only(scene)},
         "homeless": {"ML_LOGGER_SPOOL": "", "XDG_STATE_HOME": "", "HOME": "/dev/null/home", "TMPDIR": scene.folder},
@@ -176,18 +177,16 @@ def server_short_of_descriptors(scene: Scene, rounds: int) -> Report:
     writers = [scene.writer(server.url, "--files", 500, "--count", 1000, "--wait", prefix="many") for _ in range(2)]
     for writer in writers:
         writer.wait_for(500)
-    idle = []
-    for _ in range(60):
-        with suppress(OSError):
-            idle.append(socket.create_connection(("127.0.0.1", server.port), timeout=10))
-    report.happened("idle connections", len(idle), 60)
-    used = Path(f"/proc/{pid}/fd")
-    wait_until(lambda: len(os.listdir(used)) >= 62, "descriptors to run out")
-    report.happened("descriptors in use", len(os.listdir(used)))
-    late = scene.writer(server.url, "--count", 100)
-    late.wait_for(100)
-    for one in idle:
-        one.close()
+    with ExitStack() as idle:
+        for _ in range(60):
+            with suppress(OSError):
+                idle.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+                report.tried["idle connections"] += 1
+        used = Path(f"/proc/{pid}/fd")
+        wait_until(lambda: server.ended() or len(os.listdir(used)) >= 62, "descriptors to run out")
+        report.happened("descriptors in use", 0 if server.ended() else len(os.listdir(used)), 62)
+        late = scene.writer(server.url, "--count", 100)
+        late.wait_for(100)
     for writer in [late, *writers]:
         report.expect(writer.finish() == 0, "a writer did not end well")
     report.expect(server.pid == pid and not server.ended(), "the server has ended")
