@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ml_logger.testing import Server
-from ml_logger.testing.faults import crashes, disk, failpoints, oracle
+from ml_logger.testing.faults import disk, failpoints, oracle
 from ml_logger.testing.faults.__main__ import main, run
 from ml_logger.testing.faults.disk import Step
 from ml_logger.testing.faults.matrix import FAULTS
@@ -135,16 +135,6 @@ def test_the_model_of_a_disk_drops_what_was_not_synced(tmp_path: Path, way: str,
     disk.build(STEPS, disk.safe_from(STEPS), len(STEPS), way, random.Random(0), tmp_path)
 
     assert (tmp_path / "a").read_bytes() == content
-
-
-def test_without_syncs_a_power_loss_loses_rows(tmp_path: Path) -> None:
-    """With `--durability process` the model of a power loss finds lost rows, and a report on that does not pass."""
-    with Scene(tmp_path, 0) as scene:
-        options = ("--durability", "process", "--ways", "dropped", "--every", 10**9)
-        found = crashes.explore(scene, "power", *options)
-
-    assert found["counts"]["images that lost what was acknowledged"] > 0
-    assert found["wrong"]
 
 
 @pytest.mark.parametrize(

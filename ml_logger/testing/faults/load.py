@@ -114,8 +114,8 @@ logger.close(100)
 
 
 def records_huge_and_empty(scene: Scene, rounds: int) -> Report:
-    """Log records of 200 MB (in short: 40), and empty ones: they are there, whole."""
-    size = 200 if scene.long else 40
+    """Log records of 200 MB (in short: 20), and empty ones: they are there, whole."""
+    size = 200 if scene.long else 20
     report = Report()
     server = scene.server()
     server.start()
@@ -147,8 +147,8 @@ def _load(path: Path) -> list[Any]:
 
 
 def records_many(scene: Scene, rounds: int) -> Report:
-    """Log to 10,000 files in one run (in short: 1,000), and a million tiny rows (in short: 20,000)."""
-    files, rows = (10_000, 1_000_000) if scene.long else (1_000, 20_000)
+    """Log to 10,000 files in one run (in short: 500), and a million tiny rows (in short: 10,000)."""
+    files, rows = (10_000, 1_000_000) if scene.long else (500, 10_000)
     report = Report()
     server = scene.server()
     server.start()
