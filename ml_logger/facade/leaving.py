@@ -45,6 +45,7 @@ class Leaving:
         self._before: Any = None
         self._terminated = self._is_running = False
         self._passed_over: int | None = None
+        self._is_installed = False  # only once: one that was installed later may pass on to us, for ever
 
     def add(self, leaver: Leaver) -> None:
         """See to it that a logger leaves properly when this process ends; the child of a fork begins anew."""
@@ -108,8 +109,8 @@ class Leaving:
             notice("ML_LOGGER_SIGTERM takes effect when a logger is configured in the main thread, which this is not")
             return
         handler = signal.getsignal(signal.SIGTERM)
-        if handler != self._on_sigterm:
-            self._before = handler
+        if handler != self._on_sigterm and not self._is_installed:
+            self._before, self._is_installed = handler, True
             signal.signal(signal.SIGTERM, self._on_sigterm)
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
@@ -138,10 +139,12 @@ class Leaving:
             leaver.hurry()
         with ExitStack() as held:
             # Held to the end: a training that goes on meanwhile waits when it wants to log the next time.
-            for leaver in self._leavers:
+            for leaver in [*self._leavers]:
                 lock = leaver.lock()
                 if lock.acquire(timeout=deadline.left() or 0.0):
                     held.callback(lock.release)
+                else:  # stuck in a print, or waiting for its server: it must not keep the signal for ever
+                    self.discard(leaver)
             self.run()
             os.kill(os.getpid(), number)
 

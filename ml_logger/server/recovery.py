@@ -5,6 +5,7 @@ Run again after being killed itself, it reaches the same state.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import shutil
@@ -80,6 +81,9 @@ def _recover_file(folder: Folder, key: str, state: FileState) -> FileState | Non
     try:
         descriptor = folder.open(key, os.O_RDWR)
     except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            notice(f"{key!r} cannot be looked at ({error.strerror}): it is left as it is, until the next start")
+            return state
         if not state.length:
             return None  # nothing of it was committed
         notice(f"{key!r} was being written when the server ended, and is gone now ({error.strerror})")
