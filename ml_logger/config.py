@@ -40,6 +40,10 @@ def _one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def _ranks(text: str) -> frozenset[int] | None:
+    return None if text.strip().lower() == "all" else frozenset(int(part) for part in text.split(",") if part.strip())
+
+
 class Setting(NamedTuple):
     """One environment variable: its name, what it is when unset, how it is read, and what it does."""
 
@@ -56,6 +60,12 @@ SETTINGS = {
         Setting("ML_LOGGER_PREFIX", None, str, "Folder of the run below the root when nothing was configured."),
         Setting("ML_LOGGER_USER", None, str, "User name for `{USER}` in prefixes (the login name)."),
         Setting("ML_LOGGER_ACCESS_TOKEN", None, str, "Token that clients send, and that a server asks for."),
+        Setting(
+            "ML_LOGGER_PRINT_RANKS",
+            frozenset({0}),
+            _ranks,
+            "Ranks of a job that print: numbers between commas, or `all` (0). All of them log.",
+        ),
         Setting("ML_LOGGER_TRUST", False, _flag, "Read stored pickles of any class: only for data you wrote yourself."),
         Setting("ML_LOGGER_SPOOL", None, str, "Folder for records that no server has acknowledged yet."),
         Setting("ML_LOGGER_SEGMENT_SIZE", 4 * 2**20, _mebibytes, "Size of one spool file, in MiB (4)."),
@@ -91,6 +101,39 @@ SETTINGS = {
         Setting("NO_COLOR", False, lambda text: text != "", "Never print colors; wins over FORCE_COLOR."),
     )
 }
+
+
+class Launcher(NamedTuple):
+    """The variables in which a launcher of jobs tells a process its place in the job.
+
+    `rank` counts from 0; `size` is the number of processes; `local_size` that of those on this machine; `job` are the
+    variables that together name this job and no other.
+    """
+
+    rank: str
+    size: str
+    local_size: str
+    job: tuple[str, ...]
+
+
+#: From the innermost: torchrun is started by srun or mpirun, not the other way round.
+LAUNCHERS = (
+    Launcher("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", ("TORCHELASTIC_RUN_ID",)),
+    Launcher("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", ("PMIX_NAMESPACE",)),
+    Launcher("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_LOCAL_SIZE", ()),
+    Launcher("PMI_RANK", "PMI_SIZE", "MPI_LOCALNRANKS", ()),
+    Launcher("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "", ("SLURM_JOB_ID", "SLURM_STEP_ID")),
+)
+
+
+def variable(name: str) -> str:
+    """Return a variable of the environment that is none of our settings, empty where it is not set."""
+    return os.environ.get(name, "")
+
+
+def hand_down(name: str, text: str) -> None:
+    """Set a variable for the processes that this one will start."""
+    os.environ[name] = text
 
 
 def get(name: str) -> Any:

@@ -10,12 +10,13 @@ import datetime
 import enum
 import math
 import os
-import sys
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ml_logger import devices
 from ml_logger.colors import Color
+from ml_logger.devices import Later, is_a
 from ml_logger.errors import UnsupportedValue
 
 #: Most elements of an array that become a list within a row.
@@ -35,20 +36,36 @@ def is_number(value: object) -> bool:
         return False
     if isinstance(value, (int, float)):
         return True
-    kind = getattr(getattr(value, "dtype", None), "kind", None)
-    return getattr(value, "shape", None) == () and hasattr(value, "item") and kind not in ("b", "U", "S", "O")
+    dtype = getattr(value, "dtype", None)
+    kind = getattr(dtype, "kind", None) or ("b" if "bool" in str(dtype) else "")
+    has_one = hasattr(value, "item") or hasattr(value, "numpy")
+    return getattr(value, "shape", None) == () and has_one and kind not in ("b", "U", "S", "O", "M", "m")
 
 
 def number(value: Any) -> int | float | None:
     """Return a step as a Python number."""
-    plain = metric(value, "step")
+    plain = settled(metric(value, "step"))
     if plain is None or (isinstance(plain, (int, float)) and not isinstance(plain, bool)):
         return plain
     raise UnsupportedValue(f"a step is a number, not {type(value).__name__}: {_show(value)}")
 
 
-def metrics(values: Mapping[str, Any]) -> dict[str, Any]:
+class Late(dict[str, Any]):
+    """Metrics of which some are still on a device."""
+
+
+def settled(value: Any) -> Any:
+    """Return a metric with what is still on a device read; this waits for the device."""
+    if type(value) is Later:
+        return value.read()
+    return [settled(item) for item in value] if type(value) is list else value
+
+
+def metrics(values: Mapping[str, Any], most: int | None = MAX_ELEMENTS) -> dict[str, Any]:
     """Return the metrics of a call as plain values; nested mappings are flattened with `/`.
+
+    `most` is the number of elements that a list or an array may have, None for any. What is on a device stays there,
+    for `settled`; then the result is a `Late`.
 
     >>> metrics({"loss": 0.5, "eval": {"loss": 0.7}})
     {'loss': 0.5, 'eval/loss': 0.7}
@@ -58,23 +75,32 @@ def metrics(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     if PLAIN.issuperset(map(type, values.values())) and _NAMES.issuperset(map(type, values)):
         return values if type(values) is dict else dict(values)
+    flat = _flat(values, most)
+    return Late(flat) if any(map(_is_late, flat.values())) else flat
+
+
+def _flat(values: Mapping[str, Any], most: int | None) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if not isinstance(key, str):
             raise UnsupportedValue(f"the name of a metric is a str, not {type(key).__name__}: {_show(key)}")
         if isinstance(value, Mapping):
-            flat.update((f"{key}/{inner}", plain) for inner, plain in metrics(_named(value)).items())
+            flat.update((f"{key}/{inner}", plain) for inner, plain in _flat(_named(value), most).items())
         else:
-            flat[key] = metric(value, key)
+            flat[key] = metric(value, key, most)
     return flat
+
+
+def _is_late(value: Any) -> bool:
+    return type(value) is Later or (type(value) is list and any(map(_is_late, value)))
 
 
 def _named(values: Mapping[Any, Any]) -> dict[str, Any]:
     return {str(key): value for key, value in values.items()}
 
 
-def metric(value: Any, key: str, depth: int = 0) -> Any:
-    """Return one metric as a plain value; arrays of at most 1,024 elements become lists.
+def metric(value: Any, key: str, most: int | None = MAX_ELEMENTS, depth: int = 0) -> Any:
+    """Return one metric as a plain value; arrays of at most 1,024 elements become lists, on a device a `Later`.
 
     Raises:
         UnsupportedValue: it is too large, or of a type that is no number, text, list or array.
@@ -82,18 +108,21 @@ def metric(value: Any, key: str, depth: int = 0) -> Any:
     if type(value) in PLAIN:
         return value
     if isinstance(value, Color):
-        return metric(value.value, key, depth)
+        return metric(value.value, key, most, depth)
     scalar = _scalar(value)
     if scalar is not _NOTHING:
         return scalar
     if depth > _DEEPEST:
         raise UnsupportedValue(f"metric {key!r} is nested deeper than {_DEEPEST} levels: log its parts by name")
     if isinstance(value, (list, tuple, set, frozenset)):
-        if len(value) > MAX_ELEMENTS:
+        if most is not None and len(value) > most:
             raise _too_large(key, len(value))
-        return [metric(item, key, depth + 1) for item in value]
+        return [metric(item, key, most, depth + 1) for item in value]
     if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return _array(value, key)
+        if most is not None:
+            _check_size(value, key, most)
+        kept = devices.snapshot(value, key)
+        return _array(value, key) if kept is None else Later(kept, key, _array)
     raise UnsupportedValue(
         f"metric {key!r} is {_a(value)}, which is no number, text, list or array: "
         "pass a number, or log it with log_data"
@@ -111,8 +140,8 @@ def _scalar(value: Any) -> Any:
     for kind in (bool, int, float, str, bytes):
         if isinstance(value, kind):  # a subclass: numpy.float64, for one, is a float
             return kind(value)
-    if _is_a(value, "decimal", "Decimal") or _is_a(value, "fractions", "Fraction"):
-        return float(value)
+    if is_a(value, "decimal", "Decimal") or is_a(value, "fractions", "Fraction"):
+        return _rounded(value)
     if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
         return value.isoformat()
     if isinstance(value, datetime.timedelta):
@@ -122,14 +151,37 @@ def _scalar(value: Any) -> Any:
     return _NOTHING
 
 
-def _array(value: Any, key: str) -> Any:
+def _rounded(value: Any) -> float:
+    """Return a Decimal or a Fraction as a float: beyond the largest one an infinity, without a value NaN."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value.numerator)
+    except ValueError:  # Decimal("sNaN")
+        return math.nan
+
+
+def _check_size(value: Any, key: str, most: int = MAX_ELEMENTS) -> None:
     size = math.prod(int(length) for length in value.shape)
-    if size > MAX_ELEMENTS:
+    if size > most:
         raise _too_large(key, size)
+
+
+def _array(value: Any, key: str) -> Any:
+    """Read an array in built-in types, those of its elements, or text and seconds for times."""
     if not hasattr(value, "tolist"):  # TensorFlow
         value = value.numpy()
+    kind = getattr(value.dtype, "kind", None)
+    if kind == "M":
+        value = value.astype(str)
+    elif kind == "m":
+        value = value / value.dtype.type(1, "s")
+    elif kind == "V" and not value.dtype.names:  # the short floats, of jax for one
+        value = value.astype("float32")
+    elif kind == "f" and value.dtype.itemsize > 8:
+        value = value.astype("float64")
     plain = value.tolist()
-    return plain if type(plain) in PLAIN else metric(plain, key)
+    return plain if type(plain) in PLAIN else metric(plain, key, None)
 
 
 def _too_large(key: str, size: int) -> UnsupportedValue:
@@ -183,6 +235,7 @@ def _parameter(value: Any, name: str, depth: int) -> Any:
     if isinstance(value, (list, tuple, set, frozenset, range)):
         return _sequence(value, name, depth)
     if hasattr(value, "shape") and hasattr(value, "dtype"):
+        _check_size(value, name)
         return _array(value, name)
     return _described(value, name)
 
@@ -195,18 +248,12 @@ def _sequence(value: Iterable[Any], name: str, depth: int) -> Any:
 def _members(value: Any) -> Mapping[Any, Any] | None:
     if isinstance(value, Mapping):
         return value
-    if isinstance(value, types.SimpleNamespace) or _is_a(value, "argparse", "Namespace"):
+    if isinstance(value, types.SimpleNamespace) or is_a(value, "argparse", "Namespace"):
         return dict(vars(value))
     fields = getattr(value, "__dataclass_fields__", None)
     if isinstance(fields, dict) and not isinstance(value, type):
         return {name: getattr(value, name) for name in fields if hasattr(value, name)}
     return None
-
-
-def _is_a(value: object, module: str, name: str) -> bool:
-    """Tell whether a value is of a class, without importing the module: where it is not imported, nothing is."""
-    kind = getattr(sys.modules.get(module), name, None)
-    return kind is not None and isinstance(value, kind)
 
 
 def _label(key: Any) -> str:

@@ -20,11 +20,12 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 #: From the ground up. A folder or a file may import from its own layer and from those before it.
 LAYERS = [
     ["errors", "version"],
-    ["notices", "forks", "config", "keys", "colors"],
+    ["notices", "forks", "config", "keys", "colors", "jobs", "consoles", "devices"],
     ["stores.base"],
     [
         "plain",
         "metrics",
+        "summaries",
         "tables",
         "timers",
         "redaction",
@@ -40,7 +41,7 @@ LAYERS = [
     ["stores"],
     ["readers"],
     ["facade", "server"],
-    ["cli", "testing", "compat", "", "__main__"],
+    ["cli", "testing", "compat", "integrations", "", "__main__"],
 ]
 
 #: What may not know each other, whatever their layers.

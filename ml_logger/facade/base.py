@@ -7,19 +7,21 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, TypeVar
 
-from ml_logger import config, keys
+from ml_logger import config, consoles, jobs, keys
 from ml_logger.errors import StorageFailed
 from ml_logger.facade import place
 from ml_logger.facade.leaving import LEAVING, Leaver
 from ml_logger.facade.place import Place
+from ml_logger.facade.scopes import Scope, Slot
 from ml_logger.forks import in_child
 from ml_logger.metrics import Row
-from ml_logger.notices import notice, write
+from ml_logger.notices import notice
 from ml_logger.stores import open_store
 from ml_logger.stores.base import Data, FailedReceipt, Health, Receipt, Store
 
@@ -47,15 +49,19 @@ class Base:
     def __init__(self, *args: object, clock: Callable[[], float] = time.time, **kw: Any) -> None:
         self._clock = clock
         self._place: Place | None = None
+        self._scope: ContextVar[Scope | None] = ContextVar("ml_logger_scope", default=None)
+        self._steps: list[int | float | None] = [None]
+        self._rank: int | None = None
+        self._user: str | None = None
         self._token: str | None = None
         self._silent = False
         self._waits = False
         self._opened: Store | None = None
         self._stores: dict[tuple[str, str | None], Store] = {}
-        self._rows: dict[tuple[str, str | None], Row] = {}
-        self._row_keys: dict[str, str] = {}
+        self._rows: dict[Slot, Row] = {}
+        self._row_keys: dict[Slot, str] = {}
+        self._cache_options: Mapping[str, Any] = {}
         self._interrupting: deque[Callable[[], None]] = deque()
-        self._last_step: int | float | None = None
         self._lock = threading.RLock()
         self._has_stored = False
         self._failures = 0
@@ -83,7 +89,7 @@ class Base:
         asynchronous: bool | None = None,
         max_workers: object = None,
         buffer_size: object = None,
-        summary_cache_opts: object = None,
+        summary_cache_opts: Mapping[str, Any] | None = None,
     ) -> None:
         """Say where to log.
 
@@ -92,21 +98,27 @@ class Base:
             log_directory: a folder, or the address of a server (`http://host:8081`); also `root`, `root_dir`.
             prefix: the folder of the run below the root; `{now:%Y-%m-%d}`, `{USER}` and `$NAME` are filled in. With a
                 root and no prefix, the root itself.
-            user: the name for `{USER}`, the login name by default.
+            user: the name for `{USER}` here and in `Prefix`, the login name by default.
             access_token: the secret that the server asks for.
             silent: print no tables.
             asynchronous: False makes each call return only when the data is where it belongs.
-            register_experiment, max_workers, buffer_size, summary_cache_opts: accepted for older programs; they set
-                nothing, since there is nothing to set.
+            summary_cache_opts: how summaries are made: `mode`, "tiled" or "rolling"; `window`, how many values of a
+                name a rolling cache keeps; `default_stats` and `key_stats`, as in `log_metrics_summary`. What was
+                stored is kept.
+            register_experiment, max_workers, buffer_size: accepted for older programs; they set nothing, since there
+                is nothing to set.
 
         Raises:
             TypeError: two different roots, or an unknown keyword.
             InvalidRoot: a root that cannot be understood.
             InvalidKey: a prefix that could leave the root.
+            InvalidSetting: options of summaries that make no sense.
         """
-        current = self._where()
+        if summary_cache_opts is not None:
+            self._configure_caches(summary_cache_opts)
+        current, self._user = self._configured(), user or self._user
         roots = {"log_directory": log_directory, "root": root, "root_dir": root_dir}
-        target = place.resolve(current, args, roots, prefix, user)
+        target = place.resolve(current, args, roots, prefix, self._user)
         self.flush()
         with self._lock:
             self._token = self._token if access_token is None else access_token
@@ -114,16 +126,28 @@ class Base:
             self._opened = None
             self._has_stored = self._has_stored and target.root == current.root
             self._row_keys = {}
+            scope = self._scope.get()
+            if scope is not None and target.prefix != current.prefix:
+                self._scope.set(scope.elsewhere(self._steps))  # within a `Prefix`: what is said last holds
             self._silent = self._silent if silent is None else silent
             self._waits = self._waits if asynchronous is None else not asynchronous
             if "://" in target.root:
                 self._store  # noqa: B018 - opened now, so that what earlier runs left unsent starts to go out
 
-    def _where(self) -> Place:
+    def _configured(self) -> Place:
         with self._lock:
             if self._place is None:
                 self._place = place.default()
             return self._place
+
+    def _where(self) -> Place:
+        scope, configured = self._scope.get(), self._configured()
+        return configured if scope is None or scope.prefix is None else Place(configured.root, scope.prefix)
+
+    @property
+    def _last_step(self) -> int | float | None:
+        scope = self._scope.get()
+        return (self._steps if scope is None else scope.steps)[0]
 
     @property
     def root(self) -> str:
@@ -132,7 +156,7 @@ class Base:
 
     @property
     def prefix(self) -> str:
-        """The folder of the run below the root; empty for the root itself."""
+        """The folder of the run below the root, within a `Prefix` that of the block; empty for the root itself."""
         return self._where().prefix
 
     @property
@@ -143,7 +167,7 @@ class Base:
                     if sys.meta_path is None:  # type: ignore[unreachable,unused-ignore]
                         raise StorageFailed("the interpreter has ended, and nothing can be opened any more")
                     token = self._token or config.get("ML_LOGGER_ACCESS_TOKEN")
-                    place = self._where().root, token
+                    place = self._configured().root, token
                     # A store that was left for another may still have records to send: it is taken up again.
                     if place not in self._stores:
                         self._stores[place] = open_store(*place, _BOUNDARIES)
@@ -163,7 +187,7 @@ class Base:
             receipt = (self._opened or self._store).append(key, data)
         except StorageFailed as error:
             return self._failed(key, error)
-        if self._has_stored and self._leaves_properly and not self._waits:
+        if self._has_stored and self._leaves_properly and not self._waits and self._scope.get() is None:
             return receipt  # as `_stored`, which has nothing left to do: this is on the path of every row
         return self._stored(receipt)
 
@@ -180,7 +204,8 @@ class Base:
         self._has_stored = True
         if not self._leaves_properly:
             self._leave_properly()
-        if self._waits:
+        scope = self._scope.get()
+        if self._waits if scope is None or scope.waits is None else scope.waits:
             receipt.result(config.get("ML_LOGGER_READ_TIMEOUT"))
         return receipt
 
@@ -211,11 +236,16 @@ class Base:
         )
 
     def _echo(self, text: str, end: str = "\n") -> None:
-        write(sys.stdout, text + end)
+        if jobs.prints():
+            consoles.show(text, end)
 
     @property
     def _colored(self) -> bool:
         return config.colored(sys.stdout)
+
+    def _configure_caches(self, options: Mapping[str, Any]) -> None:
+        """Say how summaries are made; the summaries family knows how."""
+        raise NotImplementedError
 
     # ---------------------------------------------------------------- leaving
 
@@ -256,6 +286,7 @@ class Base:
     def _leave_properly(self) -> None:
         """See to it that this process delivers what it logged when it ends."""
         self._leaves_properly = True
+        self._rank = jobs.rank()
         LEAVING.add(self._leaver)
 
     def _last_words(self) -> None:

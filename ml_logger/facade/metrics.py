@@ -11,14 +11,18 @@ from ml_logger import keys, plain, tables
 from ml_logger import metrics as rows
 from ml_logger.encoders import records
 from ml_logger.errors import SpoolFull, UnsupportedValue
+from ml_logger.facade.scopes import Scope, Slot, Steps
 from ml_logger.facade.text import Text
-from ml_logger.metrics import STEP, TIMESTAMP, Row
+from ml_logger.metrics import RANK, STEP, TIMESTAMP, Row
 from ml_logger.plain import PLAIN
 from ml_logger.stores.base import Receipt
 
 METRICS_FILE = "metrics.pkl"
 PARAMETERS_FILE = "parameters.pkl"
 HISTOGRAMS_FILE = "histograms.pkl"
+
+#: Rows that may be pending at once, in files, caches and prefixes of their own; then the oldest is written.
+MOST_PENDING = 256
 
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "<unset>"})()
 
@@ -63,7 +67,11 @@ class Metrics(Text):
             # What nearly every call is. Names that come as keywords are text: only the values need a look.
             plain_already = PLAIN.issuperset(map(type, key_values.values()))
             stored = key_values if plain_already else plain.metrics(key_values)
-            self._take(args[0], key_values, stored, silent, (file or METRICS_FILE, cache))
+            scope = self._scope.get()
+            if scope is None:
+                self._take(args[0], key_values, stored, silent, (file or METRICS_FILE, cache, None), self._steps)
+            else:
+                self._take_within(scope, args[0], key_values, stored, silent, file, cache)
             if flush:
                 self.flush(cache, file)
             return
@@ -76,11 +84,26 @@ class Metrics(Text):
             number = step
             values = {"step": step, **values}
         if values or number is not UNSET:
-            self._take(number, values, plain.metrics(values), silent, (file or METRICS_FILE, cache))
+            self._take_within(self._current(), number, values, plain.metrics(values), silent, file, cache)
         if texts:
             self.log_line(*texts, sep=sep, end=end, color=color)
         if flush:
             self.flush(cache, file)
+
+    def _take_within(
+        self,
+        scope: Scope,
+        step: Any,
+        values: Mapping[str, Any],
+        stored: Mapping[str, Any],
+        silent: bool,
+        file: str | None,
+        cache: str | None,
+    ) -> None:
+        """Take values as the block says: below its prefix, by its names."""
+        if scope.names:
+            values, stored = _renamed(values, scope.names), _renamed(stored, scope.names)
+        self._take(step, values, stored, silent, (file or METRICS_FILE, cache, scope.prefix), scope.steps)
 
     def _take(
         self,
@@ -88,42 +111,50 @@ class Metrics(Text):
         values: Mapping[str, Any],
         stored: Mapping[str, Any],
         silent: bool,
-        slot: tuple[str, str | None],
+        slot: Slot,
+        steps: Steps,
     ) -> None:
         if STEP in stored or TIMESTAMP in stored:
             rows.check_names(stored)
         if step is not UNSET and type(step) is not int:
             step = plain.number(step)
-        shown = None if silent or self._silent else rows.shown(values)
+        shown = None if silent or self._silent else rows.shown(values, stored)
         if self._lock._is_owned():  # type: ignore[attr-defined]
             # A signal handler has interrupted this very thread: the call that it interrupted finishes the work.
-            self._interrupting.append(partial(self._put_in_row, step, stored, shown, slot))
+            self._interrupting.append(partial(self._put_in_row, step, stored, shown, slot, steps))
             return
         with self._lock:
-            self._put_in_row(step, stored, shown, slot)
+            self._put_in_row(step, stored, shown, slot, steps)
             while self._interrupting:
                 self._interrupting.popleft()()
             if self._has_left:
                 self._write_rows()  # nobody else will: this runs at the very end of the program
 
-    def _put_in_row(self, step: Any, stored: Mapping[str, Any], shown: Any, slot: tuple[str, str | None]) -> None:
+    def _put_in_row(self, step: Any, stored: Mapping[str, Any], shown: Any, slot: Slot, steps: Steps) -> None:
         if not self._leaves_properly:
             self._leave_properly()
         row = self._rows.get(slot)
         if step is UNSET:
-            step = row.step if row is not None else self._last_step
+            step = row.step if row is not None else steps[0]
         if row is not None and row.step == step and row.takes(stored):
             row.add(stored, shown)
         else:
             if row is not None:
                 self._write_row(row, slot)
-            self._rows[slot] = Row(step, self._clock(), stored, shown)
-        self._last_step = step
+            elif len(self._rows) >= MOST_PENDING:
+                oldest = next(iter(self._rows))
+                self._write_row(self._rows[oldest], oldest)
+            self._rows[slot] = row = Row(step, self._clock(), stored, shown)
+            if self._rank is not None:
+                row.record.setdefault(RANK, self._rank)
+        steps[0] = step
 
-    def _write_row(self, row: Row, slot: tuple[str, str | None]) -> None:
-        key = self._row_keys.get(slot[0])
+    def _write_row(self, row: Row, slot: Slot) -> None:
+        key = self._row_keys.get(slot)
         if key is None:  # joined once for each file: this is on the path of every row
-            key = self._row_keys[slot[0]] = self._key(slot[0])
+            key = self._row_key(slot)
+        if row.is_late:
+            row.settle()
         data = records.encode(row.record) if key[-4:] == ".pkl" else _row_data(row.record, key)
         if not (row.doubtful and self._store.holds(key, data)):
             # Ctrl-C, or a handler that raises, can end this at any point: whoever comes next looks what is there.
@@ -136,6 +167,13 @@ class Metrics(Text):
         self._rows.pop(slot, None)
         if row.shown:
             self._echo(tables.metrics_table(row.shown, colored=self._colored))
+
+    def _row_key(self, slot: Slot) -> str:
+        file, _, prefix = slot
+        if len(self._row_keys) >= MOST_PENDING:
+            self._row_keys.clear()
+        key = self._row_keys[slot] = keys.join(self._configured().prefix if prefix is None else prefix, file)
+        return key
 
     def log_metrics(self, metrics: Mapping[str, Any] | None = None, **kw: Any) -> None:
         """Log a mapping of values; the rest is as in `log`."""
@@ -178,8 +216,10 @@ class Metrics(Text):
         for slot in [*self._rows]:
             if (file is None or slot[0] == file) and (cache is None or slot[1] == cache):
                 self._write_row(self._rows[slot], slot)
-        while self._interrupting:
-            self._interrupting.popleft()()
+        if self._interrupting:
+            while self._interrupting:
+                self._interrupting.popleft()()
+            self._write_rows(cache, file)  # what they have left pending
 
     def log_params(self, path: str = PARAMETERS_FILE, silent: bool = False, **namespaces: Any) -> Receipt:
         """Log the parameters of a run: `log_params(Args=vars(args))`, and print them as a table.
@@ -215,6 +255,12 @@ class Metrics(Text):
         for key, values in key_arrays.items():
             row[key] = histograms.encode(values, bins, key=key)
         return self._append(self._key(HISTOGRAMS_FILE), records.encode(row))
+
+
+def _renamed(values: Mapping[str, Any], names: str) -> dict[str, Any]:
+    # A step that was given by name stays the column that it is for everybody.
+    renamed = {name if name == "step" else f"{names}{name}": value for name, value in values.items()}
+    return plain.Late(renamed) if type(values) is plain.Late else renamed
 
 
 def _row_data(record: Mapping[str, Any], key: str) -> bytes:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from ml_logger import config, keys
-from ml_logger.errors import InvalidRoot, InvalidSetting
+from ml_logger import config, jobs, keys
+from ml_logger.errors import InvalidKey, InvalidRoot, InvalidSetting
 
 
 class Place(NamedTuple):
@@ -31,9 +31,15 @@ def default() -> Place:
 def _fresh_prefix() -> str:
     now = datetime.datetime.now()
     script = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] not in ("", "-", "-c", "-m") else "python"
-    script = "notebook" if script == "ipykernel_launcher" else script
-    name = re.sub(r"[^\w.-]+", "_", script).strip(".") or "python"
-    return keys.prefix(f"{now:%Y-%m-%d}", name, f"{now:%H.%M.%S}-{os.urandom(3).hex()}")
+    script = {"ipykernel_launcher": "notebook", "__main__": Path(sys.argv[0]).parent.name}.get(script, script)
+    job = jobs.name()
+    if job is not None:  # the ranks of a job begin at times of their own, and yet in one folder
+        return keys.prefix("jobs", _file_name(script), _file_name(job))
+    return keys.prefix(f"{now:%Y-%m-%d}", _file_name(script), f"{now:%H.%M.%S}-{os.urandom(3).hex()}")
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", text).strip(".") or "python"
 
 
 def resolve(
@@ -103,6 +109,30 @@ def normal_root(root: object) -> str:
 def prefix_of(parts: tuple[object, ...], user: str | None) -> str:
     """Join the parts of a prefix; `{now:%Y-%m-%d}`, `{USER}` and `$NAME` in them are filled in."""
     return keys.prefix(*(_filled(part, user) for part in parts))
+
+
+def below(prefix: str, parts: tuple[str | os.PathLike[str] | None, ...], user: str | None) -> str:
+    """Return the prefix that parts lead to from another one: `..` goes up, a `/` at the start means the root.
+
+    >>> below("me/exp", ("..", "eval/{now:%Y}", None), None)[:8], below("me/exp", ("/you",), None)
+    ('me/eval/', 'you')
+
+    Raises:
+        InvalidKey: `..` leads above the root, or a part that no key can have.
+    """
+    here = prefix.split("/") if prefix else []
+    for part in parts:
+        text = "" if part is None else _filled(part, user)
+        if text.startswith("/"):
+            here = []
+        for name in text.strip("/").split("/") if text.strip("/") else ():
+            if name != "..":
+                here.append(name)
+            elif here:
+                here.pop()
+            else:
+                raise InvalidKey(f"{text!r} leads above the root from prefix {prefix!r}: leave out a '..'")
+    return keys.prefix("/".join(here))
 
 
 def _filled(part: object, user: str | None) -> str:

@@ -6,13 +6,13 @@ import io
 from typing import Any
 
 from ml_logger.colors import paint
-from ml_logger.facade.base import Base
+from ml_logger.facade.contexts import Contexts
 from ml_logger.stores.base import Receipt
 
 TEXT_FILE = "outputs.log"
 
 
-class Text(Base):
+class Text(Contexts):
     """The verbs for text."""
 
     def log_text(
