@@ -10,6 +10,7 @@ import datetime
 import enum
 import math
 import os
+import sys
 import types
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -26,6 +27,7 @@ MAX_ELEMENTS = 1024
 PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 _NAMES = frozenset({str})
 _DEEPEST = 100
+_NOTHING = object()
 
 
 def is_number(value: object) -> bool:
@@ -37,7 +39,7 @@ def is_number(value: object) -> bool:
     if isinstance(value, (int, float)):
         return True
     dtype = getattr(value, "dtype", None)
-    kind = getattr(dtype, "kind", None) or ("b" if "bool" in str(dtype) else "")
+    kind = getattr(dtype, "kind", "b" if "bool" in str(dtype) else "")
     has_one = hasattr(value, "item") or hasattr(value, "numpy")
     return getattr(value, "shape", None) == () and has_one and kind not in ("b", "U", "S", "O", "M", "m")
 
@@ -129,9 +131,6 @@ def metric(value: Any, key: str, most: int | None = MAX_ELEMENTS, depth: int = 0
     )
 
 
-_NOTHING = object()
-
-
 def _scalar(value: Any) -> Any:
     """Return what a value of a known scalar type is in plain types, else `_NOTHING`."""
     if isinstance(value, enum.Enum):
@@ -156,7 +155,7 @@ def _rounded(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value.numerator)
+        return -math.inf if value < 0 else math.inf
     except ValueError:  # Decimal("sNaN")
         return math.nan
 
@@ -194,23 +193,45 @@ def _too_large(key: str, size: int) -> UnsupportedValue:
 def parameters(namespace: Any, name: str) -> Any:
     """Return one namespace of parameters as plain values.
 
-    A mapping (also the `vars()` of a class, of which dunder items, functions and what cannot be stored are left out),
-    an `argparse.Namespace`, a dataclass, a `SimpleNamespace`, or a single value.
+    A mapping (also the `vars()` of a class), a class or an object that holds parameters as attributes, an
+    `argparse.Namespace`, a dataclass, an object of attrs, pydantic or OmegaConf, a `SimpleNamespace`, a named tuple, or
+    a single value. Of a class, dunder items, functions and what cannot be stored are left out.
 
     Raises:
         UnsupportedValue: a value that cannot be stored, with its dotted name.
     """
     if isinstance(namespace, types.MappingProxyType):
-        return _class_parameters(namespace, name)
+        return _attributes(namespace, name)
+    if isinstance(namespace, type) and not issubclass(namespace, enum.Enum):
+        return _attributes(_inherited(namespace), name) or _parameter(namespace, name, 0)
+    if _holds_attributes(namespace):
+        return _attributes({**_inherited(type(namespace)), **vars(namespace)}, name)
     return _parameter(namespace, name, 0)
 
 
-def _class_parameters(namespace: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _inherited(kind: type) -> dict[str, Any]:
+    """Return the attributes of a class and of those that it derives from, of people's own ones."""
+    found: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if base.__module__.partition(".")[0] not in ("builtins", "typing", "abc", "params_proto"):
+            found.update(vars(base))
+    return found
+
+
+def _holds_attributes(value: Any) -> bool:
+    """Tell whether a value is an object whose class says nothing of how it is to be shown."""
+    if is_a(value, "params_proto.params_proto", "ParamsProto"):
+        return True
+    kind: Any = type(value)
+    return kind.__repr__ is object.__repr__ and hasattr(value, "__dict__") and not callable(value)
+
+
+def _attributes(members: Mapping[str, Any], name: str) -> dict[str, Any]:
     found = {}
-    for key, value in namespace.items():
+    for key, value in members.items():
         if key.startswith("__") and key.endswith("__"):
             continue
-        if isinstance(value, (types.FunctionType, staticmethod, classmethod, property)):
+        if isinstance(value, (types.FunctionType, staticmethod, classmethod, property, types.MemberDescriptorType)):
             continue
         try:
             found[key] = _parameter(value, f"{name}.{key}", 0)
@@ -226,12 +247,14 @@ def _parameter(value: Any, name: str, depth: int) -> Any:
         raise UnsupportedValue(f"parameter {name!r} is nested deeper than {_DEEPEST} levels")
     members = _members(value)
     if members is not None:
-        return {_label(key): _parameter(item, f"{name}.{_label(key)}", depth + 1) for key, item in members.items()}
+        return {str(key): _parameter(item, f"{name}.{key!s}", depth + 1) for key, item in members.items()}
     if isinstance(value, Color):
         return _parameter(value.value, name, depth)
     scalar = _scalar(value)
     if scalar is not _NOTHING:
         return scalar
+    if is_a(value, "omegaconf", "ListConfig"):
+        value = _of_omegaconf(value)
     if isinstance(value, (list, tuple, set, frozenset, range)):
         return _sequence(value, name, depth)
     if hasattr(value, "shape") and hasattr(value, "dtype"):
@@ -246,18 +269,26 @@ def _sequence(value: Iterable[Any], name: str, depth: int) -> Any:
 
 
 def _members(value: Any) -> Mapping[Any, Any] | None:
+    if is_a(value, "omegaconf", "DictConfig"):
+        return _of_omegaconf(value)  # type: ignore[no-any-return]
     if isinstance(value, Mapping):
         return value
     if isinstance(value, types.SimpleNamespace) or is_a(value, "argparse", "Namespace"):
         return dict(vars(value))
-    fields = getattr(value, "__dataclass_fields__", None)
-    if isinstance(fields, dict) and not isinstance(value, type):
+    if is_a(value, "pydantic", "BaseModel"):
+        return dict(value)
+    if isinstance(value, type):
+        return None
+    fields = getattr(value, "__dataclass_fields__", None) or getattr(value, "_fields", None)
+    if isinstance(fields, dict) or (isinstance(fields, tuple) and isinstance(value, tuple)):
         return {name: getattr(value, name) for name in fields if hasattr(value, name)}
-    return None
+    names = (field.name for field in getattr(type(value), "__attrs_attrs__", ()))
+    return {name: getattr(value, name) for name in names if hasattr(value, name)} or None
 
 
-def _label(key: Any) -> str:
-    return key if isinstance(key, str) else str(key)
+def _of_omegaconf(value: Any) -> Any:
+    """Return a configuration in built-in types: references are resolved, what is missing stays `???`."""
+    return sys.modules["omegaconf"].OmegaConf.to_container(value, resolve=True)
 
 
 def _described(value: Any, name: str) -> str:
