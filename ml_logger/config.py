@@ -66,6 +66,12 @@ SETTINGS = {
             _ranks,
             "Ranks of a job that print: numbers between commas, or `all` (0). All of them log.",
         ),
+        Setting(
+            "ML_LOGGER_PARENT",
+            None,
+            str,
+            "Set by the library itself: where the parent of a multiprocessing child logs.",
+        ),
         Setting("ML_LOGGER_TRUST", False, _flag, "Read stored pickles of any class: only for data you wrote yourself."),
         Setting("ML_LOGGER_SPOOL", None, str, "Folder for records that no server has acknowledged yet."),
         Setting("ML_LOGGER_SEGMENT_SIZE", 4 * 2**20, _mebibytes, "Size of one spool file, in MiB (4)."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -25,6 +26,13 @@ def prints() -> bool:
         return True
     ranks = config.get("ML_LOGGER_PRINT_RANKS")
     return ranks is None or own in ranks
+
+
+def parent() -> int | None:
+    """Return the process id of the parent of a child of `multiprocessing`, None in any other process."""
+    process = sys.modules.get("multiprocessing.process")
+    above = process.parent_process() if process is not None else None
+    return None if above is None else above.pid
 
 
 def name() -> str | None:

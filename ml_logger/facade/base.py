@@ -49,6 +49,7 @@ class Base:
     def __init__(self, *args: object, clock: Callable[[], float] = time.time, **kw: Any) -> None:
         self._clock = clock
         self._place: Place | None = None
+        self._is_of_process = not (args or kw)  # whose place the children of this process take over
         self._scope: ContextVar[Scope | None] = ContextVar("ml_logger_scope", default=None)
         self._steps: list[int | float | None] = [None]
         self._rank: int | None = None
@@ -122,7 +123,7 @@ class Base:
         self.flush()
         with self._lock:
             self._token = self._token if access_token is None else access_token
-            self._place = target
+            self._settle(target)
             self._opened = None
             self._has_stored = self._has_stored and target.root == current.root
             self._row_keys = {}
@@ -137,8 +138,13 @@ class Base:
     def _configured(self) -> Place:
         with self._lock:
             if self._place is None:
-                self._place = place.default()
-            return self._place
+                self._settle(place.default())
+            return self._place  # type: ignore[return-value]
+
+    def _settle(self, target: Place) -> None:
+        self._place = target
+        if self._is_of_process:
+            place.hand_down(target)
 
     def _where(self) -> Place:
         scope, configured = self._scope.get(), self._configured()

@@ -22,10 +22,21 @@ class Place(NamedTuple):
 
 
 def default() -> Place:
-    """Return the place when nothing was configured: a folder that no other run has."""
+    """Return the place when nothing was configured: a folder that no other run has, in a child that of its parent."""
+    parent = jobs.parent()
+    if parent is not None:
+        pid, _, text = (config.get("ML_LOGGER_PARENT") or "").partition("\n")
+        if pid == str(parent):
+            prefix, _, root = text.partition("\n")
+            return Place(root, prefix)
     root = normal_root(config.get("ML_LOGGER_ROOT") or "runs")
     given = config.get("ML_LOGGER_PREFIX")
     return Place(root, prefix_of((given,), None) if given else _fresh_prefix())
+
+
+def hand_down(place: Place) -> None:
+    """Let the processes that `multiprocessing` starts anew log here too, as those that it forks do anyway."""
+    config.hand_down("ML_LOGGER_PARENT", f"{os.getpid()}\n{place.prefix}\n{place.root}")
 
 
 def _fresh_prefix() -> str:

@@ -1,0 +1,1 @@
+"""One framework, one file: what lets others log through this library."""
