@@ -18,7 +18,7 @@ from ml_logger.errors import StorageFailed
 from ml_logger.facade import place
 from ml_logger.facade.leaving import LEAVING, Leaver
 from ml_logger.facade.place import Place
-from ml_logger.facade.scopes import Scope, Slot
+from ml_logger.facade.scopes import RowEncoder, Scope, Slot
 from ml_logger.forks import in_child
 from ml_logger.metrics import Row
 from ml_logger.notices import notice
@@ -51,6 +51,7 @@ class Base:
         self._place: Place | None = None
         self._is_of_process = not (args or kw)  # whose place the children of this process take over
         self._scope: ContextVar[Scope | None] = ContextVar("ml_logger_scope", default=None)
+        self._has_blocks = False  # whether there was ever one: looking for it is on the path of every row
         self._steps: list[int | float | None] = [None]
         self._rank: int | None = None
         self._user: str | None = None
@@ -60,7 +61,7 @@ class Base:
         self._opened: Store | None = None
         self._stores: dict[tuple[str, str | None], Store] = {}
         self._rows: dict[Slot, Row] = {}
-        self._row_keys: dict[Slot, str] = {}
+        self._row_keys: dict[Slot, tuple[str, RowEncoder]] = {}
         self._cache_options: Mapping[str, Any] = {}
         self._interrupting: deque[Callable[[], None]] = deque()
         self._lock = threading.RLock()
@@ -193,7 +194,7 @@ class Base:
             receipt = (self._opened or self._store).append(key, data)
         except StorageFailed as error:
             return self._failed(key, error)
-        if self._has_stored and self._leaves_properly and not self._waits and self._scope.get() is None:
+        if self._has_stored and self._leaves_properly and not self._waits and not self._has_blocks:
             return receipt  # as `_stored`, which has nothing left to do: this is on the path of every row
         return self._stored(receipt)
 

@@ -91,6 +91,7 @@ class Contexts(Base):
 
     @contextmanager
     def _within(self, scope: Scope) -> Iterator[Any]:
+        self._has_blocks = True
         around = self._scope.get()
         token = self._scope.set(scope)
         try:

@@ -11,7 +11,7 @@ from ml_logger import keys, plain, tables
 from ml_logger import metrics as rows
 from ml_logger.encoders import records
 from ml_logger.errors import SpoolFull, UnsupportedValue
-from ml_logger.facade.scopes import Scope, Slot, Steps
+from ml_logger.facade.scopes import RowEncoder, Scope, Slot, Steps
 from ml_logger.facade.text import Text
 from ml_logger.metrics import RANK, STEP, TIMESTAMP, Row
 from ml_logger.plain import PLAIN
@@ -67,11 +67,10 @@ class Metrics(Text):
             # What nearly every call is. Names that come as keywords are text: only the values need a look.
             plain_already = PLAIN.issuperset(map(type, key_values.values()))
             stored = key_values if plain_already else plain.metrics(key_values)
-            scope = self._scope.get()
-            if scope is None:
-                self._take(args[0], key_values, stored, silent, (file or METRICS_FILE, cache, None), self._steps)
+            if self._has_blocks:
+                self._take_within(self._current(), args[0], key_values, stored, silent, file, cache)
             else:
-                self._take_within(scope, args[0], key_values, stored, silent, file, cache)
+                self._take(args[0], key_values, stored, silent, (file or METRICS_FILE, cache), self._steps)
             if flush:
                 self.flush(cache, file)
             return
@@ -103,7 +102,7 @@ class Metrics(Text):
         """Take values as the block says: below its prefix, by its names."""
         if scope.names:
             values, stored = _renamed(values, scope.names), _renamed(stored, scope.names)
-        self._take(step, values, stored, silent, (file or METRICS_FILE, cache, scope.prefix), scope.steps)
+        self._take(step, values, stored, silent, scope.slot(file or METRICS_FILE, cache), scope.steps)
 
     def _take(
         self,
@@ -116,7 +115,7 @@ class Metrics(Text):
     ) -> None:
         if STEP in stored or TIMESTAMP in stored:
             rows.check_names(stored)
-        if step is not UNSET and type(step) is not int:
+        if type(step) is not int and step is not UNSET:
             step = plain.number(step)
         shown = None if silent or self._silent else rows.shown(values, stored)
         if self._lock._is_owned():  # type: ignore[attr-defined]
@@ -136,26 +135,25 @@ class Metrics(Text):
         row = self._rows.get(slot)
         if step is UNSET:
             step = row.step if row is not None else steps[0]
-        if row is not None and row.step == step and row.takes(stored):
-            row.add(stored, shown)
-        else:
-            if row is not None:
-                self._write_row(row, slot)
-            elif len(self._rows) >= MOST_PENDING:
-                oldest = next(iter(self._rows))
-                self._write_row(self._rows[oldest], oldest)
-            self._rows[slot] = row = Row(step, self._clock(), stored, shown)
-            if self._rank is not None:
-                row.record.setdefault(RANK, self._rank)
         steps[0] = step
+        if row is not None:
+            if row.step == step and row.takes(stored):
+                row.add(stored, shown)
+                return
+            self._write_row(row, slot)
+        elif len(self._rows) >= MOST_PENDING:
+            oldest = next(iter(self._rows))
+            self._write_row(self._rows[oldest], oldest)
+        self._rows[slot] = row = Row(step, self._clock(), stored, shown)
+        if self._rank is not None:
+            row.record.setdefault(RANK, self._rank)
 
     def _write_row(self, row: Row, slot: Slot) -> None:
-        key = self._row_keys.get(slot)
-        if key is None:  # joined once for each file: this is on the path of every row
-            key = self._row_key(slot)
+        # Joined once for each file: this is on the path of every row.
+        key, encode = self._row_keys.get(slot) or self._row_key(slot)
         if row.is_late:
             row.settle()
-        data = records.encode(row.record) if key[-4:] == ".pkl" else _row_data(row.record, key)
+        data = encode(row.record)
         if not (row.doubtful and self._store.holds(key, data)):
             # Ctrl-C, or a handler that raises, can end this at any point: whoever comes next looks what is there.
             row.doubtful = True
@@ -168,12 +166,13 @@ class Metrics(Text):
         if row.shown:
             self._echo(tables.metrics_table(row.shown, colored=self._colored))
 
-    def _row_key(self, slot: Slot) -> str:
-        file, _, prefix = slot
+    def _row_key(self, slot: Slot) -> tuple[str, RowEncoder]:
+        prefix = slot[2] if len(slot) == 3 else self._configured().prefix
         if len(self._row_keys) >= MOST_PENDING:
             self._row_keys.clear()
-        key = self._row_keys[slot] = keys.join(self._configured().prefix if prefix is None else prefix, file)
-        return key
+        key = keys.join(prefix, slot[0])
+        found = self._row_keys[slot] = key, records.encode if key.endswith(".pkl") else _row_encoder(key)
+        return found
 
     def log_metrics(self, metrics: Mapping[str, Any] | None = None, **kw: Any) -> None:
         """Log a mapping of values; the rest is as in `log`."""
@@ -263,10 +262,10 @@ def _renamed(values: Mapping[str, Any], names: str) -> dict[str, Any]:
     return plain.Late(renamed) if type(values) is plain.Late else renamed
 
 
-def _row_data(record: Mapping[str, Any], key: str) -> bytes:
+def _row_encoder(key: str) -> RowEncoder:
     from ml_logger.encoders import documents  # most runs have no such files
 
-    return documents.encode_row(record, keys.suffix(key))
+    return lambda record: documents.encode_row(record, keys.suffix(key))
 
 
 def _dispatch(args: tuple[Any, ...], metrics: Any, key_values: dict[str, Any]) -> tuple[dict[str, Any], Any, Any]:

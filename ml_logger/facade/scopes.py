@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-#: Where a pending row belongs: its file, its cache, and the prefix of the block it was logged in, None outside of one.
-Slot = tuple[str, "str | None", "str | None"]
+#: Where a pending row belongs: its file, its cache, and within a block the prefix. Short, as it is hashed for each row.
+Slot = tuple[str, "str | None"] | tuple[str, "str | None", str]
+
+#: Makes bytes of a row.
+RowEncoder = Callable[[dict[str, Any]], bytes]
 
 Steps = list["int | float | None"]
 
@@ -20,6 +24,10 @@ class Scope(NamedTuple):
     names: str
     waits: bool | None
     steps: Steps
+
+    def slot(self, file: str, cache: str | None) -> Slot:
+        """Return where a row of a file and a cache belongs."""
+        return (file, cache) if self.prefix is None else (file, cache, self.prefix)
 
     def below(self, prefix: str) -> Scope:
         """Return the scope of a block with another prefix: it goes on from the last step, and keeps its own."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml_logger import tables
 from ml_logger.errors import UnsupportedValue
 from ml_logger.facade.metrics import UNSET, Metrics
-from ml_logger.summaries import SummaryCache
+
+if TYPE_CHECKING:
+    from ml_logger.summaries import SummaryCache
 
 
 class Summaries(Metrics):
@@ -150,7 +152,7 @@ class Summaries(Metrics):
             if slot not in self._caches:
                 for other in [other for other, cache in self._caches.items() if not cache]:
                     del self._caches[other]
-                self._caches[slot] = SummaryCache(**self._cache_options)
+                self._caches[slot] = _cache(self._cache_options)
             return self._caches[slot]
 
     def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,10 +166,16 @@ class Summaries(Metrics):
             raise TypeError(
                 f"unknown summary_cache_opts {sorted(unknown)}: pass mode, window, default_stats, key_stats"
             )
-        SummaryCache(**known)  # raises for what makes no sense, before anything is changed
+        _cache(known)  # raises for what makes no sense, before anything is changed
         with self._storing:
             self._cache_options = known
             for slot, old in [*self._caches.items()]:
-                self._caches[slot] = new = SummaryCache(**known)
+                self._caches[slot] = new = _cache(known)
                 for name, values in old.data.items():
                     new.data[name] = type(values)(values, maxlen=new.window)
+
+
+def _cache(options: Mapping[str, Any]) -> SummaryCache:
+    from ml_logger.summaries import SummaryCache  # not before there is something to summarize: most runs have nothing
+
+    return SummaryCache(**options)
