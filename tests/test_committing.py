@@ -409,7 +409,7 @@ def test_a_server_that_cannot_open_its_catalog_says_so(tmp_path: Path) -> None:
         "from ml_logger.server import recovery\n"
         "from ml_logger.server.__main__ import main\n"
         "def full(*args): raise OSError(28, 'No space left on device')\n"
-        "recovery.drop_old_uploads = full\n"
+        "recovery._touch_uploads = full\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", full, "--data-dir", str(tmp_path / "e"), "--port", "0"]
@@ -436,19 +436,20 @@ def test_a_disk_that_fails_is_no_damaged_catalog(folder: Folder, monkeypatch: py
 
 
 def test_uploads_that_nobody_goes_on_with_are_removed(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pieces of uploads are kept for a week after the last one, and removed at the start and while idle."""
+    """Pieces of uploads are kept for a week of the server's after the last one; a server that was off counts anew."""
     commit_in(folder, *(frames.encode(n, Op.CHUNK, b"c", frames.piece(n, 0, b"piece")) for n in (1, 2, 3)))
     first, second, kept = sorted((folder.root / ".ml_logger" / "uploads").iterdir())
     long_ago = time.time() - UPLOAD_KEPT - 60
     os.utime(first, (long_ago, long_ago))
     commit_in(folder, append(4))
-    assert sorted(kept.parent.iterdir()) == [second, kept]
+    assert sorted(kept.parent.iterdir()) == [first, second, kept]
     monkeypatch.setattr(committing, "LOOK_FOR_UPLOADS", 0.0)
     monkeypatch.setattr(committing, "IDLE", 0.05)
     catalog = Catalog(folder.private("catalog.db"), "FULL")
     committer = Committer(folder, catalog, power=True, fail=print)
-    os.utime(second, (long_ago, long_ago))
-    programs.wait_until(lambda: not second.exists())
+    for path in (first, second):
+        os.utime(path, (long_ago, long_ago))
+    programs.wait_until(lambda: not (first.exists() or second.exists()))
     committer.close()
 
     assert list(kept.parent.iterdir()) == [kept]

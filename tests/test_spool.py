@@ -355,3 +355,17 @@ def test_the_age_of_what_waits_is_known(home: Spools) -> None:
     in_memory = Spool(None, SpoolLimits(300, 1000))
     put(in_memory, 2)
     assert (in_memory.oldest() or 0) >= middle
+
+
+def test_copies_by_hand_do_not_keep_a_spool_from_being_sent(home: Spools) -> None:
+    """A file that somebody has put beside the frames does not stop the adoption of the spool."""
+    spool = home.create()
+    put(spool, 30)
+    assert spool.folder is not None
+    spool.abandon()
+    (spool.folder / "seg-00000000000000000001.bak").write_bytes(b"x")
+    adopted = home.adopt(spool.folder)
+
+    assert adopted is not None
+    assert drain(adopted) == list(range(1, 31))
+    adopted.close()

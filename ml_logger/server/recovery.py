@@ -10,6 +10,7 @@ import itertools
 import os
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ml_logger import keys
@@ -52,9 +53,17 @@ def recover(folder: Folder, catalog: Catalog, appends: Appends) -> None:
                 else:
                     catalog.set_files([(key, state)])
             catalog.clear_intents(number for number, _ in intents)
-    drop_old_uploads(folder, catalog, appends)
+    _touch_uploads(folder)
     for leftover in ("staged", "trash"):
         shutil.rmtree(folder.root / keys.PRIVATE / leftover, ignore_errors=True)
+
+
+def _touch_uploads(folder: Folder) -> None:
+    # Their week counts from the start: while the server was off nobody could come back.
+    names = folder.private("uploads", "*").parent
+    for path in names.iterdir() if names.is_dir() else ():
+        with suppress(OSError):
+            os.utime(path)
 
 
 def drop_old_uploads(folder: Folder, catalog: Catalog, appends: Appends) -> None:

@@ -309,7 +309,8 @@ class Spool:
         last = self.last
         try:
             self._segments.sync(max(self.acknowledged, self._synced) + 1)
-            self._synced = last
+            with self._lock:
+                self._synced = min(last, self._queue.first - 1) if self._queue.frames else last
         except OSError as error:
             self._sync_every = 0.0
             notice(f"the spool {self.folder} cannot be synced ({error.strerror}): a power loss may cost records")

@@ -173,7 +173,7 @@ def _load(spool: Spool, folder: Path) -> None:
     spool.writer, spool.base, spool.catalog = _identity(folder)
     spool.acknowledged = max(spool.base, _acknowledged(folder))
     spool.last = spool.acknowledged
-    segments = sorted(folder.glob("seg-*"))
+    segments = sorted(path for path in folder.glob("seg-*") if path.name[4:].isdigit())  # and no copies by hand
     first = segments[0] if segments else None
     for path in segments:
         if path == first:
