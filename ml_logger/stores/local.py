@@ -194,7 +194,9 @@ class LocalStore(Store):
 def _is_gone(file: int) -> bool:
     try:
         return not os.fstat(file).st_nlink
-    except OSError:
+    except OSError as error:
+        if error.errno is None:
+            raise  # not from the system: a signal handler raised
         return True
 
 

@@ -104,8 +104,8 @@ class Segments:
                     file.seek(max(0, file.seek(0, os.SEEK_END) - len(payload) - LOOK_BACK))
                     if payload in file.read():
                         return True
-            except OSError:
-                continue  # gone: all of it was acknowledged, or somebody has deleted it
+            except FileNotFoundError:
+                continue  # all of it was acknowledged, or somebody has deleted it
         return False
 
     def take(self, path: Path) -> None:
