@@ -508,9 +508,12 @@ def test_handlers_that_log_break_no_call(root: str, handler: str) -> None:
     """
     done = programs.run(code, root)
     count, handled = map(int, done.stdout.split())
+    if "://" in root:
+        programs.push(root)  # a busy machine may not bring all away before the program leaves
     rows = programs.rows(root, "run")
 
-    assert done.stderr == ""
+    assert "Traceback" not in done.stderr
+    assert "may miss" not in done.stderr
     assert [row["value"] for row in rows if "value" in row] == list(range(count))
     if "handled=1" in handler:
         assert sum("handled" in row for row in rows) == handled
