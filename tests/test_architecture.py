@@ -20,6 +20,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 #: From the ground up. A folder or a file may import from its own layer and from those before it.
 LAYERS = [
     ["errors", "version"],
+    ["columns"],
     ["notices", "forks", "config", "keys", "colors", "jobs", "consoles", "devices"],
     ["stores.base"],
     [
@@ -54,6 +55,8 @@ STRANGERS = [
     ("stores", "server"),
     ("server", "encoders"),
     ("encoders", "transport"),
+    ("columns", "encoders"),
+    ("columns", "stores"),
 ]
 
 HEAVY = ("numpy", "requests", "sanic", "matplotlib", "PIL", "pandas", "torch", "sqlite3", "asyncio")

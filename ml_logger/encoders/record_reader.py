@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+from ml_logger.columns.boundaries import Window, claimed_end, end_of_record, may_join, next_record
 from ml_logger.encoders import unpickle
-from ml_logger.encoders.boundaries import Window, claimed_end, end_of_record, may_join, next_record
 from ml_logger.errors import CorruptData
 
 _CHUNK = 1 << 20
