@@ -7,6 +7,7 @@ import pickletools
 import re
 import struct
 import sys
+import warnings
 from collections.abc import Iterable
 
 _PLACE = re.compile(rb"\x80[\x04\x05]")
@@ -17,6 +18,8 @@ _PROTO, _FRAME, _STOP = 0x80, 0x95, 0x2E
 _LOOSE = 3  # a pickler puts no frame around fewer than 4 bytes, and around nothing else but large bytes and texts
 _LARGE = frozenset(b"BX\x8d\x8e\x96")
 _LARGEST_FOUND = 1 << 28  # a place after damage that claims a longer part is taken for no record, not read to find out
+
+_CREDIT, _STEPS = 1 << 18, 4  # opcodes that a search may look at: to begin with, and for each byte that it goes on
 
 # opcode -> bytes of its argument, or a negative code of pickletools: -1 a line, -2 to -5 a counted string
 _ARGUMENT = {ord(op.code): op.arg.n if op.arg else 0 for op in pickletools.opcodes}
@@ -29,6 +32,10 @@ _COUNTS = {
 }
 
 
+class DamagedRecords(UserWarning):
+    """Bytes in a file of records that are no whole record, and were passed over."""
+
+
 class Window:
     """Hold the part of a stream of bytes that is being looked at; positions count from its beginning."""
 
@@ -36,6 +43,8 @@ class Window:
         self._chunks = iter(chunks)
         self.base = 0  # where in the stream the window begins
         self.data = b""
+        self.searched = 0  # where in the stream the last search has come to
+        self.credit = _CREDIT
         self.file = io.BytesIO(b"")  # the same bytes (shared, not copied), for the unpickler
 
     def trim(self, pos: int) -> int:
@@ -83,6 +92,16 @@ class Window:
             count += 1
         return pos, count
 
+    def progress(self, pos: int) -> None:
+        """Note that a search has come to `pos`, which gives it more steps."""
+        self.credit += _STEPS * max(0, self.base + pos - self.searched)
+        self.searched = self.base + pos
+
+    def spend(self, steps: int = 1) -> bool:
+        """Tell whether there are steps left: bytes can be made so that every one seems to begin a long record."""
+        self.credit -= steps
+        return self.credit > 0
+
     def _set(self, data: bytes) -> None:
         self.data = data
         self.file = io.BytesIO(data)
@@ -114,7 +133,7 @@ def end_of_record(window: Window, pos: int, searching: bool = False) -> int | No
     while window.need(at + 1):
         op = window.data[at]
         after = _after(window, at, limit)
-        if after is None or op == _PROTO:
+        if after is None or op == _PROTO or (searching and not window.spend()):
             return None
         loose = 0 if op == _FRAME or op in _LARGE else loose + after - at
         if strict and loose > _LOOSE:
@@ -122,7 +141,7 @@ def end_of_record(window: Window, pos: int, searching: bool = False) -> int | No
         if op == _STOP:
             return after
         if op == _FRAME:
-            ends = _ends_in_frame(window, at + _HEAD - 2, after)
+            ends = _ends_in_frame(window, at + _HEAD - 2, after, searching)
             if ends is None or ends:
                 return ends
         at = after
@@ -135,10 +154,12 @@ def next_record(window: Window, pos: int) -> int | None:
         match = _PLACE.search(window.data, pos)
         if match is None:
             pos = max(pos, len(window.data) - 1)
+            window.progress(pos)
             if not window.grow():
                 return None
             continue
         pos = match.start()
+        window.progress(pos)
         end = end_of_record(window, pos, searching=True)
         # What follows must fit, unless the opcodes of the one frame said that it ends here.
         if end is not None and (window.closes(end) or end == claimed_end(window, pos)):
@@ -146,9 +167,22 @@ def next_record(window: Window, pos: int) -> int | None:
         pos += 1
 
 
-def _ends_in_frame(window: Window, start: int, end: int) -> int | None:
+def warn_of_damage(name: str, offset: int, size: int, at_the_end: bool, level: int) -> None:
+    """Warn about bytes that are passed over: how many, in which file, and from where on."""
+    where = "at the end of" if at_the_end else "inside"
+    warnings.warn(
+        f"{size} byte{'s' if size > 1 else ''} {where} {name or 'the records'}, from byte {offset} on, "
+        "are no whole record: passed over",
+        DamagedRecords,
+        stacklevel=level + 1,
+    )
+
+
+def _ends_in_frame(window: Window, start: int, end: int, searching: bool) -> int | None:
     """Return the end of the frame if the record ends there, 0 if it goes on, None if it runs into another record."""
     window.need(end + 1)
+    if searching and not window.spend((end - start) >> 10):
+        return None
     stop = window.data[end - 1] == _STOP
     joined = may_join(window, start, end + 1)
     if not joined and (not stop or window.closes(end)):
@@ -156,6 +190,8 @@ def _ends_in_frame(window: Window, start: int, end: int) -> int | None:
     at: int | None = start  # only the opcodes can tell
     while at is not None and at < end:
         op = window.data[at]
+        if searching and not window.spend():
+            return None
         if op in (_STOP, _PROTO):
             return end if op == _STOP and at == end - 1 else None
         at = _after(window, at, None)

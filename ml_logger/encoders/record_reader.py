@@ -6,19 +6,24 @@ after it are found.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
-from ml_logger.columns.boundaries import Window, claimed_end, end_of_record, may_join, next_record
+from ml_logger.columns.boundaries import (
+    DamagedRecords,
+    Window,
+    claimed_end,
+    end_of_record,
+    may_join,
+    next_record,
+    warn_of_damage,
+)
 from ml_logger.encoders import unpickle
 from ml_logger.errors import CorruptData
 
+__all__ = ["DamagedRecords", "decode", "whole_length"]
+
 _CHUNK = 1 << 20
-
-
-class DamagedRecords(UserWarning):
-    """Bytes in a file of records that are no whole record, and were passed over."""
 
 
 def decode(
@@ -116,11 +121,5 @@ def _pass_over(window: Window, pos: int, name: str) -> int:
     """Find the next whole record after a damaged place, and warn about the bytes in between."""
     found = next_record(window, pos + 1)
     end = len(window.data) if found is None else found
-    where = "at the end of" if found is None else "inside"
-    warnings.warn(
-        f"{end - pos} byte{'s' if end > pos + 1 else ''} {where} {name or 'the records'}, from byte "
-        f"{window.base + pos} on, are no whole record: passed over",
-        DamagedRecords,
-        stacklevel=3,
-    )
+    warn_of_damage(name, window.base + pos, end - pos, found is None, 3)
     return end

@@ -1,0 +1,274 @@
+"""Decode a file of rows into columns, piece by piece, as fast as the bytes come; loaded when rows are read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ml_logger.columns.boundaries import Window, next_record, warn_of_damage
+from ml_logger.columns.opcodes import Machine, Names
+from ml_logger.columns.segments import Segment, Shapes, framed_rows
+from ml_logger.columns.table import Array, Builder, Columns, is_row
+from ml_logger.columns.templates import FEW
+from ml_logger.errors import CorruptData, UntrustedData
+
+_SHORTEST, _LONGEST = 1 << 12, 1 << 19  # bytes of a segment
+_PATIENT = 1 << 16  # bytes of a record from which on it is not looked at again for each little piece that comes
+
+
+class OtherRecords(UserWarning):
+    """Records that are no rows, dicts with text for keys, and were left out of a table."""
+
+
+class Decoder:
+    """Make columns of a stream of bytes that holds rows, one pickle each; nothing in it is executed.
+
+    What comes out is what decoding one pickle after another gives, value by value and type by type; rows of one shape
+    are decoded many at once. Bytes that are no whole record are passed over with a DamagedRecords warning, and the rows
+    before and after them are there. In memory are the columns, and of the stream one piece and one row; a damaged
+    length can claim more.
+
+    >>> decoder = Decoder(keys=["loss"])
+    >>> decoder.feed(b"\\x80\\x04\\x95\\x13\\x00\\x00\\x00\\x00\\x00\\x00\\x00}\\x94(\\x8c\\x04loss\\x94K\\x05")
+    >>> decoder.feed(b"\\x8c\\x01n\\x94Nu.")
+    >>> decoder.finish()["loss"].to_list()
+    [5]
+
+    Args:
+        keys: the columns to build; all by default. The others are checked and not built.
+        names: what rows may name, as in `opcodes.Machine`: nothing but plain values by default.
+        settle: what puts in place the values that `names` left for the end of a row.
+        name: what to call the stream in warnings.
+        start: where in the file the stream begins, for the same.
+    """
+
+    def __init__(
+        self,
+        keys: Iterable[str] | None = None,
+        *,
+        names: Names | None = None,
+        settle: Callable[[Any], Any] | None = None,
+        name: str = "",
+        start: int = 0,
+    ) -> None:
+        self.keys = None if keys is None else list(dict.fromkeys(keys))
+        self._names = names
+        self._settle = settle
+        self._name = name
+        self._data = b""
+        self._base = start  # where in the file the data begins
+        self._pos = 0  # where in the data the next record begins
+        self._pieces: list[bytes] = []
+        self._have = 0  # bytes in all of this
+        self._wait = 0  # how many of them there must be before it is worth to look again
+        self._search: _Search | None = None
+        self._shapes = Shapes()
+        self._span = _SHORTEST
+        self._alone = 0
+        self._others = 0
+        self._builder = Builder()
+
+    @property
+    def offset(self) -> int:
+        """Where in the file the first byte is that is not decoded: a later reader may begin there."""
+        return self._base + self._pos if self._search is None else self._search.damage
+
+    @property
+    def rows(self) -> int:
+        """How many rows `take` would return."""
+        return self._builder.rows
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next bytes of the stream, and decode the rows that are whole with them.
+
+        Raises:
+            UntrustedData: a row names something that `names` does not have.
+        """
+        self._pieces.append(piece)
+        self._have += len(piece)
+        if self._have >= self._wait:
+            self._join()
+            self._advance(final=False)
+
+    def take(self) -> Columns:
+        """Return the rows that were decoded since the last call; the next ones count from 0 again."""
+        table = self._builder.build()
+        self._builder = Builder()
+        return table if self.keys is None else table.select(self.keys)
+
+    def finish(self) -> Columns:
+        """Say that the stream has ended, and return what `take` does; a torn record at the end is warned about."""
+        self._join()
+        self._advance(final=True)
+        if self._others:
+            warnings.warn(
+                f"{self._others} records of {self._name or 'the stream'} are no rows, which are dicts with text for "
+                "keys: left out (load_pkl returns all)",
+                OtherRecords,
+                stacklevel=2,
+            )
+            self._others = 0
+        return self.take()
+
+    # -- the way through the data -------------------------------------------------------------------------------------
+
+    def _join(self) -> None:
+        """Make one piece of what is left and what has come."""
+        self._base += self._pos
+        left = self._data[self._pos :]
+        self._data = b"".join([left, *self._pieces]) if left or len(self._pieces) != 1 else bytes(self._pieces[0])
+        self._pieces.clear()
+        self._pos, self._wait = 0, 0
+        self._have = len(self._data)
+
+    def _advance(self, final: bool) -> None:
+        view: Array = np.frombuffer(self._data, np.uint8)
+        while self._pos < len(self._data):
+            if self._search is not None:
+                if not self._pass_over(self._search, final):
+                    break
+            elif not (self._run(view) or self._segment(view) or self._one(final)):
+                break
+
+    def _run(self, view: Array) -> bool:
+        """Decode rows of the template that came last, as many as follow one another; tell if there were some."""
+        template = self._shapes.last
+        if template is None or len(self._data) - self._pos < FEW * template.length:
+            return False
+        count = template.count(view[self._pos :])
+        if count < FEW:
+            return False
+        rows = view[self._pos : self._pos + count * template.length].reshape(count, template.length)
+        positions = range(self._builder.rows, self._builder.rows + count)
+        for key in self._wanted(template.fields):
+            self._builder.add(key, positions, template.lift(rows, key))
+        self._builder.rows += count
+        self._pos += count * template.length
+        return True
+
+    def _segment(self, view: Array) -> bool:
+        """Decode some rows of several shapes; tell if there were any."""
+        starts, ends = framed_rows(view, self._pos, self._span)
+        if len(starts) < FEW:
+            self._span = min(2 * self._span, _LONGEST)
+            return False
+        segment = Segment(view, starts, ends, self._shapes)
+        whole = segment.decode(self._load)
+        if whole:
+            segment.add_to(self._builder, self._wanted)
+            self._others += segment.others
+            self._pos = int(ends[whole - 1])
+        # Damage makes the rest of a segment worthless, so the next one is short.
+        self._span = min(2 * self._span, _LONGEST) if whole == len(starts) else _SHORTEST
+        return whole > 0
+
+    def _one(self, final: bool) -> bool:
+        """Decode one record by its opcodes; tell if it was one, or is known to be none."""
+        try:
+            record, end = self._load(self._pos)
+        except _Cut as cut:
+            if not final:
+                self._await(cut.needed)
+                return False
+            self._search = _Search(self._base + self._pos)
+            return True
+        except CorruptData:
+            self._search = _Search(self._base + self._pos)
+            return True
+        if is_row(record):
+            self._builder.add_row(self._builder.rows, {key: record[key] for key in self._wanted(record)})
+            self._builder.rows += 1
+            if self._alone % FEW == 0:  # rows without frames are in no segment
+                self._shapes.learn(self._data[self._pos : end])
+            self._alone += 1
+        else:
+            self._others += 1
+        self._pos = end
+        return True
+
+    def _load(self, pos: int) -> tuple[Any, int]:
+        """Return the record at a place in the data, and where it ends."""
+        machine = Machine(self._data, pos, self._names)
+        try:
+            record = machine.load()
+            return (record if self._settle is None else self._settle(record)), machine.end
+        except UntrustedData:
+            raise
+        except CorruptData as error:
+            if machine.needed > len(self._data):
+                raise _Cut(machine.needed) from error
+            raise
+        except RecursionError as error:
+            raise CorruptData("a value that is nested too deeply to be put in place") from error
+
+    def _await(self, needed: int) -> None:
+        """Do nothing before there are so many bytes of data; for a large record, a quarter more than there are now."""
+        left = len(self._data) - self._pos
+        self._wait = max(needed, len(self._data) + (left // 4 if left > _PATIENT else 0)) - self._pos
+        self._drop()
+
+    def _pass_over(self, search: _Search, final: bool) -> bool:
+        """Find the next record behind a damaged place, and warn about the bytes in between; tell if that is over."""
+        window = _Pushed(self._data, final, search)
+        try:
+            found = next_record(window, self._pos + (self._base + self._pos == search.damage))
+        except _Starved:
+            self._pos = max(self._pos, window.searched)
+            self._wait = len(self._data) - self._pos + max(1, (len(self._data) - self._pos) // 4)
+            self._drop()
+            return False
+        finally:
+            search.credit = window.credit
+        self._pos = len(self._data) if found is None else found
+        warn_of_damage(self._name, search.damage, self._base + self._pos - search.damage, found is None, 4)
+        self._search = None
+        return True
+
+    def _drop(self) -> None:
+        """Let go of what is decoded."""
+        self._data, self._base, self._pos = self._data[self._pos :], self._base + self._pos, 0
+        self._have = len(self._data)
+
+    def _wanted(self, names: Iterable[str]) -> list[str]:
+        """Return the names of the columns to build, of those that a row has."""
+        return list(names) if self.keys is None else [key for key in self.keys if key in names]
+
+
+class _Cut(CorruptData):
+    """A record that is cut short: it may be whole with more bytes."""
+
+    def __init__(self, needed: int) -> None:
+        super().__init__("cut short")
+        self.needed = needed
+
+
+class _Starved(Exception):
+    """A search that can go on only with more bytes."""
+
+
+class _Search:
+    """A damaged place: where in the file it begins, and how much work the search for its end may still do."""
+
+    def __init__(self, damage: int) -> None:
+        self.damage = damage
+        self.credit: int | None = None
+
+
+class _Pushed(Window):
+    """A window on data that comes when it comes."""
+
+    def __init__(self, data: bytes, final: bool, search: _Search) -> None:
+        super().__init__(())
+        self._set(data)
+        self._final = final
+        if search.credit is not None:
+            self.credit = search.credit
+
+    def grow(self, size: int = 0) -> bool:
+        """Say that there is no more, or that it is not known yet."""
+        if not self._final:
+            raise _Starved
+        return False
