@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ml_logger.encoders import arrays, documents, pandas_data, record_reader
 from ml_logger.errors import CorruptData, NotAvailable
 from ml_logger.stores.base import Store
+
+if TYPE_CHECKING:
+    from ml_logger.columns.table import Columns
 
 Trust = bool | Sequence[str]
 
@@ -30,6 +33,25 @@ def read_records(
         found = list(record_reader.decode(chunks, trust=trust, name=key))
         return map(pandas_data.revive, found[start:stop])
     return map(pandas_data.revive, record_reader.decode(chunks, trust=trust, name=key, start=first, stop=last))
+
+
+def read_columns(store: Store, key: str, keys: Iterable[str] | None = None) -> Columns:
+    """Return a file of rows, such as `metrics.pkl`, as columns: all of them, or those of `keys`; every row is there.
+
+    Values are those of `read_records`, which the audited list admits, in the types that were logged.
+
+    Raises:
+        KeyNotFound: there is no such file.
+        UntrustedData: a row names a class outside the audited list.
+    """
+    from ml_logger.columns.decoder import Decoder
+    from ml_logger.encoders.unpickle import AUDITED
+    from ml_logger.encoders.unpickle_late import Walk
+
+    decoder = Decoder(keys, names=AUDITED, settle=lambda record: Walk().settle(record), name=key)
+    for piece in store.stream(key):
+        decoder.feed(piece)
+    return decoder.finish()
 
 
 def read_array(store: Store, key: str) -> Any:

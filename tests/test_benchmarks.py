@@ -51,3 +51,18 @@ def test_the_intake_of_a_server_is_measured_for_each_durability() -> None:
                 rows, megabytes, commits, syncs, rows_a_commit = (float(n.replace(",", "")) for n in line.split())
                 assert min(rows, megabytes, commits, rows_a_commit) > 0
                 assert (syncs > 0) == (durability == "power")
+
+
+def test_reading_is_measured_beside_a_loop() -> None:
+    """Each file has a line for the loop, for one column and for all; memory is below the limit where Linux tells it."""
+    printed = quick("read.py")
+
+    for file in ("alike", "in turns", "any width"):
+        for way in ("pickle.load loop", "one column", "all columns"):
+            [line] = re.findall(rf"^{file} +{re.escape(way)} +│( +[0-9.,]+ +[0-9.]+ +[0-9,]+ +[0-9.]+)$", printed, re.M)
+            assert all(float(number.replace(",", "")) > 0 for number in line.split())
+    if sys.platform == "linux":
+        for way in ("one column", "all columns"):
+            [line] = re.findall(rf"^alike +{way} +│((?: +[0-9.,]+){{3}})$", printed, re.M)
+            peak, columns, limit = (float(number.replace(",", "")) for number in line.split())
+            assert columns > 0 and peak < limit

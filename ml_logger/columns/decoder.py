@@ -16,6 +16,7 @@ from ml_logger.columns.templates import FEW
 from ml_logger.errors import CorruptData, UntrustedData
 
 _SHORTEST, _LONGEST = 1 << 12, 1 << 19  # bytes of a segment
+_HEAD, _FRAMED = 11, (b"\x80\x04\x95", b"\x80\x05\x95")
 _PATIENT = 1 << 16  # bytes of a record from which on it is not looked at again for each little piece that comes
 
 
@@ -130,8 +131,17 @@ class Decoder:
             if self._search is not None:
                 if not self._pass_over(self._search, final):
                     break
+            elif (needed := self._claimed()) > len(self._data) and not final:
+                self._await(needed)
+                break
             elif not (self._run(view) or self._segment(view) or self._one(final)):
                 break
+
+    def _claimed(self) -> int:
+        """Return how long the data must be for the next record to be whole, as far as its frame tells."""
+        head = self._data[self._pos : self._pos + _HEAD]
+        framed = len(head) == _HEAD and head[:3] in _FRAMED
+        return self._pos + _HEAD + int.from_bytes(head[3:], "little") if framed else 0
 
     def _run(self, view: Array) -> bool:
         """Decode rows of the template that came last, as many as follow one another; tell if there were some."""

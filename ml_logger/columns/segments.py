@@ -9,14 +9,14 @@ import numpy as np
 
 from ml_logger.columns import lockstep
 from ml_logger.columns.lockstep import Shape, Walked
-from ml_logger.columns.table import Array, Builder, Positions, is_row
+from ml_logger.columns.table import Array, Builder, as_positions, is_row
 from ml_logger.columns.templates import FEW, Template, template_of
 from ml_logger.errors import CorruptData
 
 _HEAD, _STOP, _PROTO, _FRAME = 11, 0x2E, 0x80, 0x95
 _NONE = np.zeros(0, np.int64)
 _MANY = 4 * FEW  # rows of one length from which on it pays to look for a template
-_MOST_TEMPLATES, _MOST_OF_A_LENGTH, _MOST_SHAPES = 256, 4, 32
+_MOST_TEMPLATES, _MOST_OF_A_LENGTH, _MOST_SHAPES = 64, 4, 32
 _ATTEMPTS = 4  # new shapes that are looked for in one segment
 
 
@@ -121,13 +121,14 @@ class Segment:
         for template, numbers, matched in self._matched:
             inside = int(np.searchsorted(numbers, self._whole))
             if inside:
-                where = _positions(places[numbers[:inside]])
+                where = as_positions(places[numbers[:inside]])
                 for key in wanted(template.fields):
                     builder.add(key, where, template.lift(matched[:inside], key))
         for shape, walked, numbers in self._walked:
             self._add_walked(builder, wanted(shape.names), shape, walked, numbers, places)
-        for number, record in self._records.items():
+        for number in sorted(self._records):  # a builder takes single rows in their order
             if number < self._whole and rows[number]:
+                record = self._records[number]
                 builder.add_row(int(places[number]), {key: record[key] for key in wanted(record)})
         builder.rows += int(rows.sum())
         self.others = self._whole - int(rows.sum())
@@ -201,7 +202,7 @@ class Segment:
         walked.fits[numbers >= self._whole] = False
         for key in names:
             for chosen, values in lockstep.lift(walked, shape.names.index(key), self._view):
-                builder.add(key, _positions(places[numbers[chosen]]), values)
+                builder.add(key, as_positions(places[numbers[chosen]]), values)
 
     def _decode_one(self, number: int, load: Callable[[int], tuple[Any, int]]) -> bool:
         """Decode a row by its opcodes; tell if it is one, and ends where its frame does."""
@@ -214,8 +215,3 @@ class Segment:
                 return False
             self._records[number] = record
         return True
-
-
-def _positions(places: Array) -> Positions:
-    first, last = int(places[0]), int(places[-1])
-    return range(first, last + 1) if last - first + 1 == len(places) else places

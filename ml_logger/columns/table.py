@@ -160,7 +160,7 @@ def concat(tables: Iterable[Columns]) -> Columns:
 
 
 class Builder:
-    """Take values of rows, in any order and by any number, and make a table of them."""
+    """Take values of rows, many at once in any order, or row by row, and make a table of them."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -176,7 +176,7 @@ class Builder:
             kinds.setdefault(array.dtype, []).append((where, array))
 
     def add_row(self, position: int, row: Mapping[str, Any]) -> None:
-        """Take one row."""
+        """Take one row; rows that are taken one by one come in their order."""
         for key, value in row.items():
             self._parts.setdefault(key, {})
             numbers, values = self._loose.setdefault(key, ([], []))
@@ -197,17 +197,16 @@ class Builder:
     def build(self) -> Columns:
         """Return the table; the builder is empty then, and done."""
         self._settle()
-        shared: dict[tuple[int, ...], Array | None] = {}
         columns = {}
         for key in [*self._parts]:
             kinds = self._parts.pop(key)  # one after another, so that not all is there twice
-            columns[key] = Column(self.rows, [_merge(parts, self.rows, shared) for parts in kinds.values()])
+            columns[key] = Column(self.rows, [_merge(parts, self.rows) for parts in kinds.values()])
         return Columns(self.rows, columns)
 
     def _settle(self) -> None:
         """Make arrays of the values that wait."""
         for key, (numbers, values) in self._loose.items():
-            self.add(key, np.array(numbers, np.int64), values)
+            self.add(key, as_positions(np.array(numbers, np.int64)), values)
         self._loose.clear()
         self._waiting = 0
 
@@ -232,36 +231,50 @@ def _typed(positions: Positions, values: list[Any]) -> Iterator[tuple[Positions,
         yield (positions if len(chosen) == len(values) else _indices(positions)[inside]), made
 
 
-def _merge(parts: list[tuple[Positions, Array]], rows: int, shared: dict[tuple[int, ...], Array | None]) -> Part:
+def _merge(parts: list[tuple[Positions, Array]], rows: int) -> Part:
     """Join the parts of one type, in the order of their rows."""
-    known = tuple(id(where) for where, _ in parts)  # columns of one shape share their positions
-    if known not in shared:
-        shared[known] = _joined([where for where, _ in parts], rows)
-    positions = shared[known]
-    values = parts[0][1] if len(parts) == 1 else np.concatenate([values for _, values in parts])
-    parts.clear()
-    if positions is not None and len(positions) > 1 and not (positions[1:] > positions[:-1]).all():
-        order = np.argsort(positions, kind="stable")
-        positions, values = positions[order], values[order]
-        if len(positions) == rows:
-            positions = None
+    parts.sort(key=lambda part: int(part[0][0]) if len(part[0]) else 0)
+    count = sum(len(values) for _, values in parts)
+    if _are_all(parts, rows):
+        positions, values = None, np.concatenate([values for _, values in parts])
+    elif 4 * count >= rows:  # each to its place: no need to sort
+        present, made = np.zeros(rows, np.bool_), np.empty(rows, parts[0][1].dtype)
+        for where, values in parts:
+            present[_slice(where)] = True
+            made[_slice(where)] = values
+        positions = None if count == rows else np.flatnonzero(present)
+        values = made if positions is None else made[positions]
+    else:
+        positions = np.concatenate([_indices(where) for where, _ in parts])
+        values = np.concatenate([values for _, values in parts])
+        if not (positions[1:] > positions[:-1]).all():
+            order = np.argsort(positions, kind="stable")
+            positions, values = positions[order], values[order]
     for array in (positions, values):
         if array is not None:
             array.flags.writeable = False
     return Part(positions, values)
 
 
-def _joined(parts: list[Positions], rows: int) -> Array | None:
-    """Join positions; None where they are all rows, in order."""
+def _are_all(parts: list[tuple[Positions, Array]], rows: int) -> bool:
+    """Tell whether positions are all rows, one after another."""
     at = 0
-    for part in parts:
+    for part, _ in parts:
         if not isinstance(part, range) or part.start != at:
-            break
+            return False
         at = part.stop
-    else:
-        if at == rows:
-            return None
-    return np.concatenate([_indices(part) for part in parts])
+    return at == rows
+
+
+def _slice(positions: Positions) -> slice | Array:
+    return slice(positions.start, positions.stop) if isinstance(positions, range) else positions
+
+
+def as_positions(numbers: Array) -> Positions:
+    """Return ascending numbers of rows, as a range if they are one."""
+    if len(numbers) and numbers[-1] - numbers[0] + 1 == len(numbers):
+        return range(int(numbers[0]), int(numbers[-1]) + 1)
+    return numbers
 
 
 def _indices(positions: Positions) -> Array:

@@ -19,7 +19,7 @@ FEW = 8
 
 NONE, TRUE, FALSE, MEMOIZE = 0x4E, 0x88, 0x89, 0x94
 
-_BLOCK = 1 << 17  # bytes that are compared at once: they stay in the processor's cache
+_BLOCK = 1 << 15  # bytes that are compared at once: they stay in the processor's cache
 _MOST_VALUES = 4096  # of one row
 _KINDS = {
     op: kind
@@ -67,8 +67,8 @@ class Template:
         self.length = len(row)
         self.fields = fields
         self.slots = sorted({*_slots(fields.values())} - keys, key=lambda slot: slot.at)
-        self._row = np.frombuffer(row, np.uint8)
-        self._fixed = np.ones(len(row), np.bool_)
+        self._tiled: Array = np.frombuffer(row, np.uint8)  # the row, once or many times over
+        self._fixed: Array = np.ones(len(row), np.bool_)  # which bytes of it all rows have in common
         for slot in self.slots:
             self._fixed[slot.at : slot.at + slot.width] = False
         self._flags = [slot.at for slot in self.slots if slot.kind == "flag"]
@@ -76,9 +76,16 @@ class Template:
 
     def match(self, rows: Array) -> Array:
         """Tell which rows, of `length` bytes each, are of this template."""
-        differs = rows != self._row
-        differs &= self._fixed
-        fits: Array = ~differs.any(axis=1) if differs.any() else np.ones(len(rows), np.bool_)
+        fits = np.ones(len(rows), np.bool_)
+        block = max(1, _BLOCK // self.length)
+        for at in range(0, len(rows), block):
+            part = rows[at : at + block]
+            self._tile(len(part), block)
+            # As one row of bytes: numpy compares long rows much faster than many short ones.
+            differs = part.reshape(-1) != self._tiled[: part.size]
+            differs &= self._fixed[: part.size]
+            if differs.any():
+                fits[at : at + block] = ~differs.reshape(part.shape).any(axis=1)
         for at in self._flags:
             ops = rows[:, at]
             fits &= (ops == TRUE) | (ops == FALSE) | (ops == NONE)
@@ -93,7 +100,7 @@ class Template:
 
     def count(self, data: Array) -> int:
         """Count the rows of this template that the data begins with."""
-        length, counted, block = self.length, 0, FEW
+        length, counted, block = self.length, 0, FEW  # a few at first, since it may be none
         while True:
             rows = min(block, len(data) // length - counted)
             if not rows:
@@ -102,7 +109,15 @@ class Template:
             if not fits.all():
                 return counted + int(fits.argmin())
             counted += rows
-            block = max(FEW, _BLOCK // length)
+            block = max(FEW, (1 << 17) // length)
+
+    def _tile(self, rows: int, most: int) -> None:
+        """Have the bytes to compare for so many rows, and for most if it is more than there were."""
+        have = len(self._tiled) // self.length
+        if have < rows:
+            times = most if have > 1 else rows
+            self._tiled = np.tile(self._tiled[: self.length], times)
+            self._fixed = np.tile(self._fixed[: self.length], times)
 
     def lift(self, rows: Array, key: str) -> Array | list[Any]:
         """Return the values that matching rows have under a name: an array of exact type, or Python values."""
