@@ -29,6 +29,7 @@ VALUES: dict[str, Make] = {
     "float or int": lambda rng, n: rng.choice([0, 1, 0.5]),
     "bool": lambda rng, n: rng.random() < 0.5,
     "bool or None": lambda rng, n: rng.choice([True, False, None]),
+    "bool or nothing in it": lambda rng, n: rng.choice([True, None, ()]),  # each is one opcode
     "None": lambda rng, n: None,
     "mostly float": lambda rng, n: rng.choice([None, "nan", 1, True]) if rng.random() < 0.1 else rng.random(),
     "word": lambda rng, n: rng.choice(WORDS),

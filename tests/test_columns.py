@@ -53,7 +53,7 @@ def assert_rows(table: Columns, rows: list[Any]) -> None:
 # -- exactness --------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(runs, pieces, st.integers(2, 5))
 def test_columns_are_what_a_loop_of_pickle_gives(runs: list[Any], sizes: list[int], protocol: int) -> None:
     """Types that change, names that come and go, any split into pieces: the rows are those of a `pickle.load` loop."""
@@ -111,6 +111,53 @@ def test_bytes_that_are_no_text_are_no_row() -> None:
         with pytest.warns(DamagedRecords):
             table = decode(b"".join(pickled), keys=keys)
         assert_rows(table, [row if keys is None else {"b": row["b"]} for row in wanted])
+
+
+def test_names_of_the_same_length_are_told_apart() -> None:
+    """Rows that differ in a name alone, and have the same bytes otherwise, have different columns."""
+    for own in (False, True):  # where a text is a name and a value, pickle spells it once
+        rows = [{name: name if own else n / 3, "_step": n} for n in range(300) for name in (["loss", "cost"][n % 2],)]
+        assert_rows(decode(file_of(rows)), rows)
+
+
+def test_an_opcode_that_takes_a_name_away_is_followed() -> None:
+    """A row with one other byte that is a row all the same, made by hand, comes as `pickle` reads it."""
+    pickled = [pickle.dumps({"text": f"{n:04}", "ok": True, "n": 1}, 4) for n in range(200)]
+    pickled[60] = pickled[60].replace(b"\x88", b"0")
+    rows = [pickle.loads(row) for row in pickled]
+    assert rows[60] == {"text": "0060", "n": 1}
+    assert_rows(decode(b"".join(pickled)), rows)
+
+
+def framed(body: bytes) -> bytes:
+    """Put the head of a record before its opcodes."""
+    return b"\x80\x04\x95" + struct.pack("<Q", len(body)) + body
+
+
+WRONG = {
+    "a text that is none": lambda row: row.replace(b"0060", b"00\xff0"),
+    "another opcode behind a text": lambda row: row.replace(b"0060\x94", b"0060N"),
+    "another opcode for a value": lambda row: row.replace(b"\x88", b"a"),
+    "an end before the end": lambda row: framed(row[11:] + b"."),
+    "a frame within a text": lambda row: row.replace(b"0060", b"\x95\x94.\x94"),
+    "a value too many": lambda row: framed(row[11:-2] + b"Nu."),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+@pytest.mark.parametrize("width", [1, 3], ids=["of one length", "of any length"])
+def test_a_row_that_is_nearly_like_the_others_is_not(case: str, width: int) -> None:
+    """One wrong byte in a row that has the shape of all the others makes it damage, as it does for `pickle`."""
+    rows = [{"text": f"{n:04}", "ok": True, "more": "x" * (n % width)} for n in range(200)]
+    pickled = [pickle.dumps(row, 4) for row in rows]
+    pickled[60] = WRONG[case](pickled[60])
+    if case != "an end before the end":  # `pickle` does not look at what is left in a frame
+        with pytest.raises((pickle.UnpicklingError, UnicodeDecodeError, AttributeError)):
+            pickle.loads(pickled[60])
+    for keys in (None, ["more"]):
+        with pytest.warns(DamagedRecords, match=f"{len(pickled[60])} bytes inside"):
+            table = decode(b"".join(pickled), keys=keys)
+        assert_rows(table, [row if keys is None else {"more": row["more"]} for row in rows[:60] + rows[61:]])
 
 
 # -- speed is not left to chance --------------------------------------------------------------------------------------
@@ -192,7 +239,7 @@ def test_damage_in_the_middle_is_told(damage: bytes, size: int) -> None:
     assert len(caught) == 1
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(runs, pieces, st.integers(0, 2**32))
 def test_damaged_files_give_what_the_record_reader_finds(runs: list[Any], sizes: list[int], seed: int) -> None:
     """Where bytes were overwritten, lost or put in, the rows are those that reading one record after another finds."""
@@ -220,7 +267,7 @@ class OneByOne(Decoder):
     _segment = _run
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(runs, pieces, st.integers(0, 2**32))
 def test_short_cuts_change_nothing(runs: list[Any], sizes: list[int], seed: int) -> None:
     """Whatever was done to a file, decoding many rows at once gives what decoding each by its opcodes gives."""
@@ -259,7 +306,7 @@ def test_attacks_between_rows_do_nothing(case: str) -> None:
         assert identical(found[-20:], rows)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(runs, pieces, st.integers(0, 2**32))
 def test_hostile_bytes_raise_nothing_else(runs: list[Any], sizes: list[int], seed: int) -> None:
     """Bytes of any kind give rows, warnings or UntrustedData, and never another exception."""
@@ -278,11 +325,11 @@ def test_hostile_bytes_raise_nothing_else(runs: list[Any], sizes: list[int], see
 
 
 CHAINS = {
-    "texts within texts": b"\x80\x04X\x02\x00\x00\x00" * 100_000,
+    "texts within texts": b"\x80\x04X\x02\x00\x00\x00" * 40_000,
     "frames that never end": b"".join(b"\x80\x04N\x95" + struct.pack("<Q", 1 << 24) for _ in range(50_000)),
-    "heads of records": b"\x80\x04" * 1_000_000,
-    "lists of lists": b"\x80\x04" + b"]" * 300_000,
-    "rows that are wrong at the end": b"".join(pickle.dumps({"a": n}, 4)[:-2] + b"t." for n in range(10_000)),
+    "heads of records": b"\x80\x04" * 300_000,
+    "lists of lists": b"\x80\x04" + b"]" * 100_000,
+    "rows that are wrong at the end": b"".join(pickle.dumps({"a": n}, 4)[:-2] + b"t." for n in range(3_000)),
     "zeros": bytes(5_000_000),
 }
 
