@@ -397,6 +397,27 @@ def test_a_file_that_grows_is_read_on(runs: list[Any], cut: int, sizes: list[int
     assert_rows(concat([table, rest]), rows)
 
 
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.integers(1 << 17, 1 << 18), min_size=1, max_size=3), st.integers(0, 2**32), st.booleans())
+def test_rows_between_large_pieces_are_whole(sizes: list[int], seed: int, damaged: bool) -> None:
+    """A row that begins in one large piece and ends in the next comes once, also beside damage."""
+    rng = random.Random(seed)
+    kinds = rng.choice([["float"], ["float", "number as text"], ["set"], ["long list", "any int"]])
+    rows = rows_of(([{f"{kind} {n}": kind for kind in kinds for n in range(4)}], 1 << rng.choice([4, 11]), seed))
+    rows += [{"text": "x" * rng.choice([1, 1 << 13, 1 << 15])} for _ in range(30)]
+    data = bytearray(file_of(rows) + file_of([[1]]) + file_of(rows))
+    if damaged:
+        at = max(0, sizes[0] - rng.randint(-300, 300))
+        data[at : at + 100] = rng.choice([bytes(100), b"", rng.randbytes(100)])
+    slow = OneByOne()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        slow.feed(bytes(data))
+        wanted = list(slow.finish().iter_rows())
+    assert identical(quietly(bytes(data), sizes), wanted)
+    assert damaged or identical(wanted, rows + rows)
+
+
 def test_memory_is_the_columns_and_one_piece() -> None:
     """Decoding one column of a stream of 25 MB takes that column, twice for a moment, and a few pieces."""
     block = file_of([{f"metric_{n}": n / 3 for n in range(10)} for _ in range(1000)])

@@ -17,6 +17,7 @@ from ml_logger.errors import CorruptData, UntrustedData
 
 _SHORTEST, _LONGEST = 1 << 12, 1 << 19  # bytes of a segment
 _HEAD, _FRAMED = 11, (b"\x80\x04\x95", b"\x80\x05\x95")
+_BRIDGE = 1 << 14  # bytes that are copied to decode the row between two large pieces
 _PATIENT = 1 << 16  # bytes of a record from which on it is not looked at again for each little piece that comes
 
 
@@ -119,11 +120,26 @@ class Decoder:
     def _join(self) -> None:
         """Make one piece of what is left and what has come."""
         self._base += self._pos
-        left = self._data[self._pos :]
-        self._data = b"".join([left, *self._pieces]) if left or len(self._pieces) != 1 else bytes(self._pieces[0])
+        left, self._pos, self._wait = self._data[self._pos :], 0, 0
+        if len(self._pieces) == 1 and (not left or self._bridge(left, self._pieces[0])):
+            self._data = bytes(self._pieces[0])
+        else:
+            self._data = b"".join([left, *self._pieces])
         self._pieces.clear()
-        self._pos, self._wait = 0, 0
         self._have = len(self._data)
+
+    def _bridge(self, left: bytes, piece: bytes) -> bool:
+        """Decode the row that begins in what is left and ends in a piece, so that the piece need not be copied."""
+        if self._search is not None or len(left) > _BRIDGE or len(piece) < 8 * _BRIDGE:
+            return False
+        self._data = left + piece[:_BRIDGE]
+        is_one = max(_HEAD, len(left)) <= self._claimed() <= len(self._data)  # and not several that have waited
+        if not is_one or not self._one(final=False) or self._search is not None:
+            self._search, self._wait = None, 0  # it is looked at again with all of the piece
+            return False
+        self._base += len(left)
+        self._pos -= len(left)
+        return True
 
     def _advance(self, final: bool) -> None:
         view: Array = np.frombuffer(self._data, np.uint8)

@@ -16,7 +16,7 @@ from ml_logger.errors import CorruptData
 _HEAD, _STOP, _PROTO, _FRAME = 11, 0x2E, 0x80, 0x95
 _NONE = np.zeros(0, np.int64)
 _MANY = 4 * FEW  # rows of one length from which on it pays to look for a template
-_MOST_TEMPLATES, _MOST_OF_A_LENGTH, _MOST_SHAPES = 64, 4, 32
+_MOST_TEMPLATES, _MOST_OF_A_LENGTH, _MOST_SHAPES = 64, 2, 32
 _ATTEMPTS = 4  # new shapes that are looked for in one segment
 
 

@@ -19,7 +19,7 @@ FEW = 8
 
 NONE, TRUE, FALSE, MEMOIZE = 0x4E, 0x88, 0x89, 0x94
 
-_BLOCK = 1 << 15  # bytes that are compared at once: they stay in the processor's cache
+_BLOCK = 1 << 17  # bytes that are compared at once: they stay in the processor's cache
 _MOST_VALUES = 4096  # of one row
 _KINDS = {
     op: kind
@@ -109,7 +109,7 @@ class Template:
             if not fits.all():
                 return counted + int(fits.argmin())
             counted += rows
-            block = max(FEW, (1 << 17) // length)
+            block = max(FEW, _BLOCK // length)
 
     def _tile(self, rows: int, most: int) -> None:
         """Have the bytes to compare for so many rows, and for most if it is more than there were."""
