@@ -75,6 +75,15 @@ def test_the_oracle_forgives_the_row_that_a_kill_came_into(tmp_path: Path) -> No
     assert oracle.check(tmp_path, {"w": range(8)}).strange == 1
 
 
+def test_threads_that_were_killed_in_their_first_call_are_known(tmp_path: Path) -> None:
+    """A thread that has not said anything yet is one of the writers: its first row may be there."""
+    with Scene(tmp_path, 0) as scene:
+        writer = scene.writer(str(tmp_path / "data"), "--threads", 3, "--count", 0)
+        writer.finish()
+
+        assert scene.returned() == {f"{writer.name}.{number}": [] for number in range(3)}
+
+
 def test_a_fault_that_did_not_happen_fails() -> None:
     """A report with a kill that was not seen, a condition that does not hold, or a lost row has not passed."""
     reports = {name: Report() for name in ("well", "no kill", "broken", "lost")}

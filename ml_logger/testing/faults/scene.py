@@ -78,7 +78,9 @@ class Scene:
         name = f"w{len(self._writers)}"
         program = [*_WRITER, url, prefix, name, *map(str, options)]
         command = _command(program, spec, shell)
-        writer = Writer(name, self.command(*command), self.folder / f"{name}.log")
+        threads = int(str(options[options.index("--threads") + 1])) if "--threads" in options else 1
+        names = [name] if threads == 1 else [f"{name}.{number}" for number in range(threads)]
+        writer = Writer(name, self.command(*command), self.folder / f"{name}.log", names=names)
         self._writers.append(writer)
         return writer
 
@@ -161,10 +163,19 @@ class Writer:
         command: how it is run.
         log: where its stderr goes.
         terminal: the descriptor of a terminal, where its stderr goes instead.
+        names: under which names it writes, its own by default.
     """
 
-    def __init__(self, name: str, command: Sequence[str], log: Path, terminal: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        terminal: int | None = None,
+        names: Sequence[str] = (),
+    ) -> None:
         self.name = name
+        self._names = names or [name]
         self.log = log
         self._said = bytearray()
         with log.open("wb") as errors:
@@ -189,7 +200,8 @@ class Writer:
 
     def returned(self) -> dict[str, list[int]]:
         """Return the numbers whose call returned, by the name of who wrote them."""
-        said: dict[str, list[int]] = {} if b"." in self._said else {self.name: []}
+        # Also by those that were killed in their first call: its row may be there.
+        said: dict[str, list[int]] = {name: [] for name in self._names}
         for line in bytes(self._said).split(b"\n")[:-1]:
             name, _, number = line.decode().partition(" ")
             said.setdefault(name, []).append(int(number))
