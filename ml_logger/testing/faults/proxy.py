@@ -217,7 +217,7 @@ class _Connection:
         if trouble is Trouble.FLIP:
             request = request.with_body(_flipped(request.body))
         elif trouble is Trouble.TRUNCATE:
-            request = request.with_body(request.body[: len(request.body) // 2])
+            request = request.with_body(request.body[:-7])  # within the last frame
         elif trouble is Trouble.SWAP:
             middle = _middle(request.body)
             second = self._proxy._exchange(request.with_body(request.body[middle:]))  # a gap: the first is not there
