@@ -211,3 +211,75 @@ def started_by_multiprocessing(scene: Scene, rounds: int) -> Report:
         _run(scene, report, _STARTS, server.url, method)
     report.judge(scene.settle(server))
     return report
+
+
+_OF_C = (
+    _FORKS
+    + """
+import ctypes
+fork = ctypes.PyDLL(None).fork
+teller.rows(50)
+statuses = []
+for number in range(int(rest[0])):
+    child = fork()
+    if not child:
+        signal.alarm(20)
+        teller.rows(20, f"{name}.{number}")
+        os._exit(0)
+    teller.rows(5, first=50 + 5 * number)
+    statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+say("by C", statuses)
+"""
+)
+
+
+def forked_by_c(scene: Scene, rounds: int) -> Report:
+    """Fork as a library in C does, that runs none of Python's hooks: a child finds out by the id of its process."""
+    report = Report()
+    server = scene.server()
+    server.start()
+    program = scene.start(_OF_C, server.url, 10 * rounds)
+    report.expect(program.finish() == 0, f"the parent ended badly: {program.log.read_text()[-300:]}")
+    said = program.log.read_text()
+    report.happened("children", 10 * rounds if f"by C: {10 * rounds} children, 0 ended badly" in said else 0)
+    report.judge(scene.settle(server))
+    return report
+
+
+_HANDLED = """
+import os, signal, sys
+from ml_logger.testing.faults.writer import Teller, row_of, tell
+root, prefix, name, count = sys.argv[1:]
+teller, returned, handling = Teller(root, prefix, name), [], []
+teller.rows(1)
+def handle(*_):
+    if handling: return  # a signal in the handler: it would take the same number
+    handling.append(True)
+    teller.logger.flush()
+    number = len(returned)
+    teller.logger.log(number, row_of(f"{name}.handler", number, 100), cache="handler")
+    returned.append(number)
+    handling.clear()
+signal.signal(signal.SIGALRM, handle)
+signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+for number in range(1, int(count)):
+    teller.logger.log(number, row_of(name, number, 100), silent=True)
+signal.setitimer(signal.ITIMER_REAL, 0)
+teller.logger.flush()
+for number in range(1, int(count)): tell(name, number)
+for number in returned: tell(f"{name}.handler", number)
+os.write(2, f"handled {len(returned)}\\n".encode())
+"""
+
+
+def flushed_in_handlers(scene: Scene, rounds: int) -> Report:
+    """Log and flush in a signal handler, as a job that is told to end does, in the middle of calls that log."""
+    report = Report()
+    server = scene.server()
+    server.start()
+    program = scene.start(_HANDLED, server.url, 10_000 * rounds)
+    report.expect(program.finish() == 0, f"it ended badly: {program.log.read_text()[-300:]}")
+    handled = re.search(r"handled ([0-9]+)", program.log.read_text())
+    report.happened("signals handled", int(handled[1]) if handled else 0, 20)
+    report.judge(scene.settle(server))
+    return report
