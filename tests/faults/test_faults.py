@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ml_logger.testing.faults.__main__ import run
 from ml_logger.testing.faults.matrix import FAULTS
 from ml_logger.testing.faults.report import Fault, Unavailable
-
-#: What is left to chance is the same in every run of the tests; other seeds are for the command.
-SEED = 20
+from tests.faults.conftest import Outcomes
 
 
 def test_every_row_of_the_matrix_has_a_fault() -> None:
@@ -21,9 +18,9 @@ def test_every_row_of_the_matrix_has_a_fault() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.id for fault in FAULTS])
-def test_nothing_is_lost_twice_or_out_of_order(fault: Fault) -> None:
+def test_nothing_is_lost_twice_or_out_of_order(fault: Fault, outcomes: Outcomes) -> None:
     """A fault happens, and every row whose call returned is there: once, in order, in files that load."""
-    outcome = run(fault, fault.short, SEED)
+    outcome = outcomes[fault.name].result()
 
     if isinstance(outcome, Unavailable):
         pytest.skip(str(outcome))

@@ -147,7 +147,9 @@ class Explorer:
     def kill_everywhere(self) -> None:
         """Kill the committer before, in the middle of, and after every call, and then its recovery."""
         for number, kind in enumerate(self._traced(), 1):
-            for action in ("kill-before", *(["kill-middle"] if kind in ("write", "pwrite") else []), "kill-after"):
+            middle = ["kill-middle"] if kind in ("write", "pwrite") else []
+            # After one call is before the next: told apart only where everything is tried.
+            for action in ["kill-before", *middle, *(["kill-after"] if self._every == 1 else [])]:
                 self._fresh()
                 name = f"{action} of {kind}, call {number}"
                 acknowledged, status = self._tell_story(self._story.batches, self._failpoints(f"*@{number}={action}"))
