@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ml_logger.encoders import arrays, documents, pandas_data, record_reader
-from ml_logger.errors import CorruptData, NotAvailable
+from ml_logger.errors import CorruptData, KeyNotFound, NotAvailable
 from ml_logger.stores.base import Store
 
 if TYPE_CHECKING:
@@ -52,6 +53,17 @@ def read_columns(store: Store, key: str, keys: Iterable[str] | None = None) -> C
     for piece in store.stream(key):
         decoder.feed(piece)
     return decoder.finish()
+
+
+def read_tables(store: Store, pattern: str, keys: Iterable[str] | None = None) -> Iterator[tuple[str, Columns]]:
+    """Yield key and columns of each file of rows whose key matches a glob, sorted by key; see `read_columns`.
+
+    A file that is removed meanwhile is left out.
+    """
+    names = None if keys is None else list(keys)
+    for entry in store.entries(pattern):
+        with suppress(KeyNotFound):
+            yield entry.key, read_columns(store, entry.key, names)
 
 
 def read_array(store: Store, key: str) -> Any:

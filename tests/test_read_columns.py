@@ -11,7 +11,7 @@ import pytest
 from ml_logger import ML_Logger
 from ml_logger.columns.boundaries import DamagedRecords
 from ml_logger.errors import KeyNotFound, UntrustedData
-from ml_logger.readers import read_columns, read_records
+from ml_logger.readers import read_columns, read_records, read_tables
 from ml_logger.stores import open_store
 from ml_logger.stores.base import Store
 from tests.row_files import file_of, identical, rows_of
@@ -78,3 +78,16 @@ def test_a_file_that_is_not_there_is_said(store: Store) -> None:
     """No file is KeyNotFound, as everywhere."""
     with pytest.raises(KeyNotFound):
         read_columns(store, "nothing.pkl")
+
+
+def test_many_files_are_many_tables(store: Store) -> None:
+    """A glob of files of rows is a table for each of them, by key, with the columns that are asked for."""
+    for run in ("b", "a"):
+        store.append(f"{run}/metrics.pkl", file_of([{"loss": 1.0, "run": run}]))
+    store.append("a/other.pkl", file_of([{"loss": 2.0}]))
+    store.flush(60)
+
+    found = list(read_tables(store, "**/metrics.pkl", ["run"]))
+    assert [key for key, _ in found] == ["a/metrics.pkl", "b/metrics.pkl"]
+    assert [list(table.iter_rows()) for _, table in found] == [[{"run": "a"}], [{"run": "b"}]]
+    assert list(read_tables(store, "**/nothing.pkl")) == []

@@ -135,11 +135,42 @@ def test_frames_are_taken_one_by_one(logger: ML_Logger) -> None:
     assert most <= 3
 
 
+def test_no_python_runs_in_a_forked_process(tmp_path: Path) -> None:
+    """ffmpeg starts beside any threads: no hook of a fork is called, which jax, for one, would warn of."""
+    pytest.importorskip("jax")
+    code = """
+        import os, sys, warnings
+        warnings.simplefilter("error")
+        import jax, numpy as np
+        from ml_logger import ML_Logger
+        jax.numpy.zeros(1).block_until_ready()
+        os.register_at_fork(before=lambda: print("forked"))
+        with ML_Logger(sys.argv[1], silent=True) as logger:
+            logger.save_video([np.zeros((8, 8)), np.ones((8, 8))], "a.mp4")
+            print(logger.glob("**"))
+    """
+    done = programs.run(code, tmp_path)
+
+    assert done.stdout.splitlines() == ["['a.mp4']"]
+    assert done.stderr == ""
+
+
+def test_ffmpeg_that_fails_is_told(logger: ML_Logger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where ffmpeg gives up, the error says what it said; nothing is stored."""
+    broken = tmp_path / "ffmpeg"
+    broken.write_text("#!/bin/sh\necho no such codec >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(broken))
+    with pytest.raises(InvalidImage, match=r"a\.mp4.*ffmpeg failed \(3\): no such codec"):
+        logger.save_video(iter(np.zeros((50, 256, 256, 3))), "a.mp4")
+    assert logger.glob("**") == []
+
+
 def test_without_imageio(tmp_path: Path) -> None:
-    """Without imageio, .mp4 says what to install, and .gif and .webp need nothing."""
+    """Without imageio-ffmpeg, .mp4 says what to install, and .gif and .webp need nothing."""
     code = """
         import sys
-        sys.modules["imageio"] = None
+        sys.modules["imageio_ffmpeg"] = None
         import numpy as np
         from ml_logger import ML_Logger
         frames = [np.zeros((8, 8)), np.ones((8, 8))]
@@ -154,7 +185,7 @@ def test_without_imageio(tmp_path: Path) -> None:
     """
     lines = programs.run(code, tmp_path).stdout.splitlines()
 
-    assert lines[0].startswith("NotAvailable .mp4 needs imageio and its ffmpeg")
+    assert lines[0].startswith("NotAvailable .mp4 needs imageio-ffmpeg")
     assert 'pip install "ml-logger[video]"' in lines[0]
     assert lines[1] == "['a.gif', 'a.webp']"
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from ml_logger.encoders.pixels import Normalize, at, group, is_pil, pixels_of
 from ml_logger.errors import InvalidImage, InvalidSetting, NotAvailable, UnsupportedFormat
@@ -38,7 +39,7 @@ def encode(
     asks for it. `fps` is above 0, at most 1,000.
 
     Raises InvalidImage that names the frame, UnsupportedFormat for another suffix, InvalidSetting for a wrong fps, and
-    NotAvailable where imageio or its ffmpeg is not installed.
+    NotAvailable where imageio-ffmpeg is not installed.
     """
     if suffix not in SUFFIXES:
         raise UnsupportedFormat(f"{at(key)}videos are .mp4, .gif, .webp or .png, not {suffix!r}")
@@ -70,36 +71,57 @@ def _write(path: str, frames: Iterator[Pixels], fps: float, key: str) -> None:
     first = next(frames, None)
     if first is None:
         raise InvalidImage(f"{at(key)}at least one frame is needed, got none")
-    # Pixels are square, and kept as they are: the codec asks for even sizes, and for nothing more.
-    with closing(_writer(path, fps)) as writer:  # its own `with` leaves ffmpeg running after an error
-        writer.append_data(_even(first))
-        for index, frame in enumerate(frames, 1):
-            if frame.shape != first.shape:
-                raise InvalidImage(
-                    f"{at(key)}frame {index} has (H, W) {frame.shape[:2]}, the first has {first.shape[:2]}: pass all "
-                    "of one size"
-                )
-            writer.append_data(_even(frame))
+    with tempfile.TemporaryFile() as told:
+        encoder = _started(path, _even(first), fps, told)
+        assert encoder.stdin is not None
+        try:
+            encoder.stdin.write(_even(first).tobytes())
+            for index, frame in enumerate(frames, 1):
+                if frame.shape != first.shape:
+                    raise InvalidImage(
+                        f"{at(key)}frame {index} has (H, W) {frame.shape[:2]}, the first has {first.shape[:2]}: pass "
+                        "all of one size"
+                    )
+                encoder.stdin.write(_even(frame).tobytes())
+            encoder.stdin.close()
+        except BrokenPipeError:
+            pass  # it has given up, and told why
+        except BaseException:
+            encoder.kill()
+            raise
+        finally:
+            status = encoder.wait()
+            with suppress(BrokenPipeError):
+                encoder.stdin.close()
+        if status:
+            told.seek(0)
+            raise InvalidImage(f"{at(key)}ffmpeg failed ({status}): {told.read().decode(errors='replace').strip()}")
 
 
-def _writer(path: str, fps: float) -> Any:
-    hint = 'install them: pip install "ml-logger[video]", or store a .gif or .webp, which need nothing more'
+def _started(path: str, first: Pixels, fps: float, told: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start ffmpeg, which takes frames on its standard input.
+
+    It starts without running Python in a forked process, which can wait for ever beside the threads of others (as jax
+    warns), and in a session of its own, so that Ctrl-C in a terminal is left to the training.
+    """
     try:
-        import imageio.v2
         import imageio_ffmpeg
 
-        imageio_ffmpeg.get_ffmpeg_exe()
+        program = imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError) as error:
-        raise NotAvailable(f".mp4 needs imageio and its ffmpeg ({error}): {hint}") from None
-    return imageio.v2.get_writer(
-        path,
-        format="FFMPEG",
-        fps=fps,
-        codec="libx264",
-        quality=8,
-        pixelformat="yuv420p",
-        macro_block_size=2,
-        ffmpeg_log_level="error",
+        raise NotAvailable(
+            f'.mp4 needs imageio-ffmpeg ({error}): install it: pip install "ml-logger[video]", or store a .gif or '
+            ".webp, which need nothing more"
+        ) from None
+    height, width = first.shape[:2]
+    frames = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", repr(fps), "-i", "-"]
+    codec = ["-c:v", "libx264", "-crf", "10", "-pix_fmt", "yuv420p"]
+    return subprocess.Popen(
+        [program, "-y", "-v", "error", *frames, "-an", *codec, path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=told,
+        start_new_session=True,
     )
 
 
