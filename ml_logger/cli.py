@@ -45,6 +45,8 @@ def push(args: argparse.Namespace) -> int:
         if not done:
             failed += 1
             notice(f"{url}: not all was sent within {args.timeout:g} s; what is left stays where it is. {adoption.why}")
+        elif home.trouble:
+            failed += 1
     if not urls:
         _say("nothing to send")
     return 1 if failed else 0

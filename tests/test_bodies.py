@@ -77,7 +77,7 @@ def impatient(tmp_path: Path) -> Server:
         "import sys\n"
         "from ml_logger.server import app, bodies\n"
         "bodies.PATIENCE, bodies.SLOWEST, bodies.ROOM = 0.5, 2**40, 2**20\n"
-        "app.HEAD_TIMEOUT = 0.5\n"
+        "app.HEAD_TIMEOUT = app.IDLE_TIMEOUT = 0.5\n"
         "from ml_logger.server.__main__ import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
@@ -114,6 +114,49 @@ def test_slow_senders_are_hung_up_on(impatient: Server) -> None:
         assert get(impatient, protocol.HEALTH).status_code == 200
     finally:
         impatient.stop()
+
+
+def test_a_body_that_was_answered_unread_is_not_waited_for(impatient: Server) -> None:
+    """Who is told that a request is wrong, and goes on to dribble its body in, is hung up on."""
+    impatient.start()
+    try:
+        with socket.create_connection(("127.0.0.1", impatient.port), timeout=30) as connection:
+            connection.sendall(
+                (HEAD.replace(protocol.CONTENT_TYPE, "x/y") + "Content-Length: 1000000\r\n\r\n").encode()
+            )
+            assert connection.recv(65536).startswith(b"HTTP/1.1 415 ")
+            connection.settimeout(0.05)
+            for _ in range(600):
+                try:
+                    connection.sendall(b"x")
+                    if not connection.recv(65536):
+                        break
+                except TimeoutError:
+                    continue
+                except OSError:
+                    break
+            else:
+                pytest.fail("the connection is still open after half a minute")
+    finally:
+        impatient.stop()
+
+
+def test_a_body_that_stops_is_hung_up_on(tmp_path: Path) -> None:
+    """A body that stops coming, well before its time is over, is given up: its rest is not read without any limit."""
+    code = (
+        "import sys\n"
+        "from ml_logger.server import app\n"
+        "app.STALLED = 0.5\n"
+        "from ml_logger.server.__main__ import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    server = Server(tmp_path / "data", command=(sys.executable, "-c", code))
+    server.start()
+    try:
+        answer = ask(server, (HEAD + "Content-Length: 8388608\r\n\r\n").encode() + bytes(200_000))
+        assert answer.startswith(b"HTTP/1.1 503 ")
+    finally:
+        server.stop()
 
 
 def test_a_slow_large_body_does_not_keep_the_room_for_ever(impatient: Server) -> None:

@@ -73,6 +73,28 @@ def test_status_tells_of_records_that_were_refused(server: Server) -> None:
     )
 
 
+def test_push_fails_for_a_spool_that_it_cannot_read(server: Server, tmp_path: Path) -> None:
+    """What cannot be sent is told, and is no success; the other spools are sent."""
+    server.send(signal.SIGSTOP)
+    try:
+        kill_while_logging(server.url, "one", 20)
+        kill_while_logging(server.url, "two", 20)
+    finally:
+        server.send(signal.SIGCONT)
+    bad = next(Path(os.environ["ML_LOGGER_SPOOL"]).glob("*/*/seg-*"))
+    bad.rename(bad.parent / "kept")
+    bad.mkdir()
+    done = command("push")
+
+    assert done.returncode == 1
+    assert f"the spool {bad.parent} cannot be read" in done.stderr
+    assert done.stdout.count("sent") == 1
+    bad.rmdir()
+    (bad.parent / "kept").rename(bad)
+    done = command("push")
+    assert (done.returncode, done.stdout.count("sent")) == (0, 1)
+
+
 def test_push_shows_how_far_it_is_on_a_terminal(server: Server) -> None:
     """While a server is silent, push tells on a terminal what waits, and leaves no trace of the line."""
     server.send(signal.SIGSTOP)

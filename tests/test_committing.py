@@ -435,6 +435,26 @@ def test_a_disk_that_fails_is_no_damaged_catalog(folder: Folder, monkeypatch: py
         assert catalog.last_seq(WRITER) == 1
 
 
+def test_what_others_append_is_kept_however_busy_the_server_is(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is never idle marks files clean every now and then: a crash does not cut what others appended."""
+    monkeypatch.setattr(committing, "IDLE", 3600.0)
+    monkeypatch.setattr(committing, "TIDY_EVERY", 0.0)
+    catalog = Catalog(folder.private("catalog.db"), "FULL")
+    committer = Committer(folder, catalog, power=True, fail=print)
+    try:
+        for number, batch in enumerate((append(1, b"ours", "run/a"), append(2, b".", "b"), append(3, b".", "b"))):
+            committer.submit(WRITER, list(frames.decode(batch))).result(20)
+            if number == 1:
+                with (folder.root / "run" / "a").open("ab") as file:
+                    file.write(b" theirs")
+        with closing(sqlite3.connect(folder.private("catalog.db"))) as looked_at:
+            dirty = looked_at.execute("SELECT dirty FROM files WHERE key = 'run/a'").fetchone()
+    finally:
+        committer.close()
+
+    assert dirty == (0,)
+
+
 def test_uploads_that_nobody_goes_on_with_are_removed(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pieces of uploads are kept for a week of the server's after the last one; a server that was off counts anew."""
     commit_in(folder, *(frames.encode(n, Op.CHUNK, b"c", frames.piece(n, 0, b"piece")) for n in (1, 2, 3)))

@@ -42,6 +42,31 @@ PENDING = """
 """
 
 
+def test_a_program_that_outlives_sigterm_logs_as_before(
+    tmp_path: Path, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a handler of its own lets the program go on, rows are put together, and delivered at the end, as before."""
+    monkeypatch.setenv("ML_LOGGER_SIGTERM", "1")
+    code = """
+        import os, signal, sys, threading
+        from ml_logger import logger
+        came = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: came.set())
+        logger.configure(sys.argv[1], prefix="run", silent=True)
+        logger.log(0, a=0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert came.wait(60)
+        for step in (1, 2):
+            logger.log(step, a=step)
+            logger.log(step, b=step)
+    """
+    programs.run(code, root)
+
+    with ML_Logger(root, prefix="run", silent=True) as logger:
+        rows = [{name: row.get(name) for name in ("_step", "a", "b")} for row in logger.load_pkl("metrics.pkl") or []]
+    assert rows == [{"_step": 0, "a": 0, "b": None}] + [{"_step": n, "a": n, "b": n} for n in (1, 2)]
+
+
 def test_ten_loggers_leave_together(server: Server) -> None:
     """Ten loggers of a silent server are waited for once and not one after the other, and nothing of them is lost."""
     server.send(signal.SIGSTOP)

@@ -140,6 +140,62 @@ def test_adoption_needs_no_note_of_what_was_acknowledged(home: Spools, note: byt
     assert drain(adopted) == list(range(first, 61))
 
 
+@pytest.mark.parametrize("on_disk", [True, False], ids=["disk", "memory"])
+def test_what_waits_is_counted_right_after_a_jump(home: Spools, on_disk: bool) -> None:
+    """Sent again from an earlier number, or under a new writer, a spool knows how many bytes wait."""
+    spool = home.create()
+    if not on_disk:
+        spool.folder = None
+    sizes = []
+    for _ in range(20):
+        before = spool.unsent()[1]
+        put(spool, 1)
+        sizes.append(spool.unsent()[1] - before)
+    while (batch := spool.batch(200)) is not None and batch.last < 9:
+        spool.acknowledge(batch, batch.last)
+    first = spool.first_available()
+
+    spool.rewind(first)
+    assert spool.unsent() == (21 - first, sum(sizes[first - 1 :]))
+    spool.start_over(first)
+    assert spool.unsent() == (21 - first, sum(sizes[first - 1 :]))
+    assert drain(spool) == list(range(first, 21))
+    assert spool.unsent() == (0, 0)
+
+
+def test_a_note_that_knows_of_too_much_is_not_believed(home: Spools) -> None:
+    """A note of more acknowledged records than there ever were keeps none of those that are here from being sent."""
+    spool = home.create()
+    put(spool, 60)
+    spool.close()
+    (folder,) = home.folders()
+    (folder / "ack").write_bytes(b"100000")
+    adopted = home.adopt(folder)
+
+    assert adopted is not None
+    assert drain(adopted) == list(range(1, 61))
+
+
+def test_a_spool_that_cannot_be_read_is_told(home: Spools, capsys: pytest.CaptureFixture[str]) -> None:
+    """Adoption says which spool it leaves where it is, and why; one that was just removed is none."""
+    spool = home.create()
+    put(spool, 3)
+    spool.close()
+    (folder,) = home.folders()
+    (segment,) = folder.glob("seg-*")
+    segment.rename(folder / "kept")
+    segment.mkdir()
+
+    assert home.adopt(folder) is None
+    assert f"the spool {folder} cannot be read (IsADirectoryError" in home.trouble
+    assert home.trouble in capsys.readouterr().err
+    segment.rmdir()
+    (folder / "kept").rename(segment)
+    adopted = home.adopt(folder)
+    assert adopted is not None
+    assert drain(adopted) == [1, 2, 3]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_spool_cut_at_any_byte_gives_what_is_whole(data: st.DataObject) -> None:

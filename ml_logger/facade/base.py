@@ -293,6 +293,7 @@ class Base:
     def _leave_properly(self) -> None:
         """See to it that this process delivers what it logged when it ends."""
         self._leaves_properly = True
+        self._has_left = LEAVING.has_ended  # after SIGTERM a program may go on, with a handler of its own
         self._rank = jobs.rank()
         LEAVING.add(self._leaver)
 

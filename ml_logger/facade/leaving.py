@@ -44,13 +44,14 @@ class Leaving:
         self._pid = 0
         self._before: Any = None
         self._terminated = self._is_running = False
+        self.has_ended = False  # nothing that is logged from here on finds a hook at the end
         self._passed_over: int | None = None
         self._is_installed = False  # only once: one that was installed later may pass on to us, for ever
 
     def add(self, leaver: Leaver) -> None:
         """See to it that a logger leaves properly when this process ends; the child of a fork begins anew."""
         if self._pid != os.getpid():
-            self._leavers, self._pid, self._terminated = [], os.getpid(), False
+            self._leavers, self._pid, self._terminated, self.has_ended = [], os.getpid(), False, False
             self._register()
         self._leavers.append(leaver)
         if config.get("ML_LOGGER_SIGTERM"):
@@ -66,9 +67,13 @@ class Leaving:
             # Children of multiprocessing end without running atexit.
             from multiprocessing import util
 
-            util.Finalize(None, self.run, exitpriority=100)
+            util.Finalize(None, self._end, exitpriority=100)
         else:
-            atexit.register(self.run)
+            atexit.register(self._end)
+
+    def _end(self) -> None:
+        self.has_ended = self._pid == os.getpid()
+        self.run()
 
     def run(self) -> None:
         """Write, deliver and close, within the time limit of the settings; nothing is raised."""

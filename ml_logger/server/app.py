@@ -29,6 +29,10 @@ routes = Blueprint("health")
 
 #: Seconds in which the head of a request must have come, from its first byte.
 HEAD_TIMEOUT = 10.0
+#: Seconds that a connection stays open without a request, or for the rest of a body that was answered unread.
+IDLE_TIMEOUT = 75.0
+#: Seconds after which a request whose body stops coming, or whose answer stops being taken, is given up.
+STALLED = 120.0
 
 
 class Service:
@@ -73,8 +77,8 @@ def create_app(service: Service, token: str | None) -> Sanic[Any, Any]:
     app.config.update(
         REQUEST_MAX_SIZE=protocol.MAX_BODY,
         REQUEST_TIMEOUT=HEAD_TIMEOUT,
-        RESPONSE_TIMEOUT=120,
-        KEEP_ALIVE_TIMEOUT=75,
+        RESPONSE_TIMEOUT=STALLED,
+        KEEP_ALIVE_TIMEOUT=IDLE_TIMEOUT,
         ACCESS_LOG=False,
         FALLBACK_ERROR_FORMAT="json",
     )

@@ -111,6 +111,9 @@ async def _receive(request: Request, body: bytearray, size: int) -> None:
 async def _within(seconds: float, reading: Awaitable[None], request: Request) -> None:
     try:
         await asyncio.wait_for(reading, seconds)
+    except asyncio.CancelledError:
+        _hang_up(request)  # nothing came for so long that Sanic gave up: it would read the rest without any limit
+        raise
     except asyncio.TimeoutError:
         _hang_up(request)
         raise RequestTimeout(f"the body did not come within {seconds:.0f} s: send smaller batches") from None

@@ -28,6 +28,8 @@ GROUP_SIZE = 4 * 2**20
 QUEUE_SIZE = 64 * 2**20
 #: After this long without a batch, files are marked clean, in seconds.
 IDLE = 1.0
+#: And at least this often, in seconds, however much is to be done: what others append must not wait for a quiet night.
+TIDY_EVERY = 10.0
 #: Seconds between looks for uploads that nobody goes on with.
 LOOK_FOR_UPLOADS = 3600.0
 #: After this long without trouble, trouble is news again, in seconds.
@@ -82,6 +84,7 @@ class Committer:
         self._guarded: list[str] = []
         self._say_again = 0.0
         self._commits = self._syncs = 0
+        self._tidy_at = time.monotonic() + TIDY_EVERY
         self._look_for_uploads = time.monotonic() + LOOK_FOR_UPLOADS
         self._root = _identity(folder.root)
         self._bookkeeping = {path: _identity(path) for path in map(folder.private, ("lock", "catalog.db"))}
@@ -144,6 +147,8 @@ class Committer:
                 self._settle(group, trouble)
             with self._lock:
                 self._queued_bytes -= sum(request.size for request in group)
+            if time.monotonic() >= self._tidy_at:
+                self._tidy()
 
     def _take(self, first: Request) -> list[Request]:
         group, size = [first], first.size
@@ -269,7 +274,8 @@ class Committer:
                 raise OSError(errno.EIO, f"{path} was removed or replaced")
 
     def _tidy(self) -> None:
-        """Forget what is done, and that files were being written, while nothing else is to be done."""
+        """Forget what is done, and that files were being written: between groups all that they hold is committed."""
+        self._tidy_at = time.monotonic() + TIDY_EVERY
         if self._failed:
             return
         try:

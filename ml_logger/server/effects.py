@@ -25,6 +25,9 @@ TRANSIENT = {
     errno.EROFS,
     errno.EAGAIN,
     errno.EINTR,
+    errno.ESTALE,  # these of file systems that are elsewhere
+    errno.ETIMEDOUT,
+    errno.EHOSTDOWN,
 }
 
 

@@ -193,6 +193,17 @@ class Segments:
                     return frames.time_of(data, span)
         return None
 
+    def bytes_between(self, seq: int, last: int) -> int:
+        """Return the bytes of the frames behind `seq`, up to `last`, that are here."""
+        size = 0
+        for segment in self._from(seq + 1):
+            try:
+                data = segment.path.read_bytes()
+            except OSError:
+                continue  # somebody has deleted it
+            size += sum(span.stop - span.start for span in batches.readable(data) if seq < span.seq <= last)
+        return size
+
     def sync(self, wanted: int) -> None:
         """Make the frames from `wanted` on durable.
 

@@ -222,16 +222,22 @@ class Spool:
 
     def rewind(self, seq: int) -> None:
         """Send again from a number that is still here."""
-        self.acknowledged = seq - 1
-        self._segments.close_reading()
+        self._go_on_behind(seq - 1)
 
     def start_over(self, first: int) -> None:
         """Go on under a new writer, whose number 1 is our frame `first`: the server has forgotten what went before."""
         self.writer = secrets.token_hex(16)
         self.base = first - 1
-        self.acknowledged = first - 1
-        self._segments.close_reading()
+        self._go_on_behind(first - 1)
         self._save_writer_if_possible()
+
+    def _go_on_behind(self, seq: int) -> None:
+        self.acknowledged = seq
+        self._segments.close_reading()
+        with self._lock:
+            last, appended = self.last, self.appended_bytes
+            queued = sum(len(frame) for number, frame in self._queue.frames if number > seq)
+        self.acknowledged_bytes = appended - queued - self._segments.bytes_between(seq, last)
 
     def _save_writer_if_possible(self) -> None:
         if self.folder is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -32,6 +33,7 @@ class Spools:
         self._root = root
         self.folder = root / hashlib.sha256(url.encode()).hexdigest()[:16]
         self._limits = limits
+        self.trouble = ""  # why a spool could not be adopted
 
     def create(self) -> Spool:
         """Begin the spool of a new writer; in memory alone when the disk refuses, which is said."""
@@ -40,7 +42,8 @@ class Spools:
         try:
             self._make(folder)
             spool.folder = folder
-            spool.take_lock()
+            if not spool.take_lock():
+                raise OSError(errno.EAGAIN, "it cannot be locked")
             spool.save_writer()
         except OSError as error:
             spool.folder = None
@@ -83,15 +86,21 @@ class Spools:
     def adopt(self, folder: Path) -> Spool | None:
         """Take over the spool of a process that is gone; None when somebody holds it, or has just been done with it.
 
-        A torn last frame is cut; what follows damage is kept in `quarantine/`, and said.
+        A torn last frame is cut; what follows damage is kept in `quarantine/`, and said. So is a spool that cannot be
+        read: it stays where it is.
         """
         spool = Spool(folder, self._limits)
         try:
             if not spool.take_lock():
                 return None
             _load(spool, folder)
-        except (OSError, ValueError, KeyError):
+        except FileNotFoundError:
+            spool.abandon()  # whoever was done with it has just removed it
+            return None
+        except (OSError, ValueError, KeyError) as error:
             spool.abandon()
+            self.trouble = f"the spool {folder} cannot be read ({type(error).__name__}: {error}): it stays where it is"
+            notice(self.trouble)
             return None
         return spool
 
@@ -175,6 +184,9 @@ def _load(spool: Spool, folder: Path) -> None:
     spool.last = spool.acknowledged
     segments = sorted(path for path in folder.glob("seg-*") if path.name[4:].isdigit())  # and no copies by hand
     first = segments[0] if segments else None
+    if segments and spool.acknowledged > max(int(segments[-1].name[4:]) - 1, _verify(segments[-1], 0)[0]):
+        # The note is wrong, or knows of more than a power loss has left: the server drops what it has had before.
+        spool.last = spool.acknowledged = spool.base
     for path in segments:
         if path == first:
             # Only what was acknowledged is ever deleted, also when the note of it was lost.
