@@ -240,6 +240,14 @@ def test_a_device_that_fails_costs_its_value_alone(tmp_path: Path, torch: Any) -
     assert [(row.get("loss"), row["lr"]) for row in programs.rows(tmp_path, "")] == [(None, 0.5), (None, 0.25)]
 
 
+def test_a_value_may_be_called_self(logger: ML_Logger) -> None:
+    """Names of metrics are free: `self` is one, too."""
+    logger.log(0, self=1.0, args=2.0)
+
+    (row,) = logger.load_pkl("metrics.pkl") or []
+    assert (row["self"], row["args"]) == (1.0, 2.0)
+
+
 def test_jax_values(logger: ML_Logger, jax: Any) -> None:
     """Arrays of jax are values and steps; one that jax traces has none yet, and is refused."""
     jnp = jax.numpy

@@ -11,6 +11,11 @@ from ml_logger.errors import UnsupportedValue
 PROTOCOL = 4  # fixed, so that files are the same on every Python
 
 
+def encode_plain(record: object) -> bytes:
+    """Pickle a record of built-in types, which can always be pickled: on the path of every row."""
+    return pickle.dumps(record, PROTOCOL)
+
+
 def encode(record: object) -> bytes:
     """Pickle one record; raise UnsupportedValue that names the part which cannot be pickled."""
     try:

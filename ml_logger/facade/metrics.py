@@ -24,6 +24,8 @@ HISTOGRAMS_FILE = "histograms.pkl"
 #: Rows that may be pending at once, in files, caches and prefixes of their own; then the oldest is written.
 MOST_PENDING = 256
 
+_SLOT = (METRICS_FILE, None)  # of nearly every row
+
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "<unset>"})()
 
 
@@ -32,6 +34,7 @@ class Metrics(Text):
 
     def log(
         self,
+        /,  # a value may be called `self`; and Python compares the name of each value with those of all parameters
         *args: Any,
         metrics: Mapping[str, Any] | None = None,
         step: Any = UNSET,
@@ -70,7 +73,8 @@ class Metrics(Text):
             if self._has_blocks:
                 self._take_within(self._current(), args[0], key_values, stored, silent, file, cache)
             else:
-                self._take(args[0], key_values, stored, silent, (file or METRICS_FILE, cache), self._steps)
+                slot = _SLOT if file is None and cache is None else (file or METRICS_FILE, cache)
+                self._take(args[0], key_values, stored, silent, slot, self._steps)
             if flush:
                 self.flush(cache, file)
             return
@@ -171,7 +175,7 @@ class Metrics(Text):
         if len(self._row_keys) >= MOST_PENDING:
             self._row_keys.clear()
         key = keys.join(prefix, slot[0])
-        found = self._row_keys[slot] = key, records.encode if key.endswith(".pkl") else _row_encoder(key)
+        found = self._row_keys[slot] = key, records.encode_plain if key.endswith(".pkl") else _row_encoder(key)
         return found
 
     def log_metrics(self, metrics: Mapping[str, Any] | None = None, **kw: Any) -> None:
