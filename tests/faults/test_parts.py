@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import random
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from ml_logger.testing.faults.proxy import Proxy, Trouble
 from ml_logger.testing.faults.report import Fault, Report, Unavailable
 from ml_logger.testing.faults.scene import Scene
 from ml_logger.testing.faults.writer import row_of
+from tests import programs
 from tests.wire import append, post
 
 Rows = list[dict[str, object]]
@@ -169,3 +173,20 @@ def test_the_command_tells_what_failed(capsys: pytest.CaptureFixture[str]) -> No
 
     assert all(fault.name in listed for fault in FAULTS)
     assert "no such fault: F99" in capsys.readouterr().out
+
+
+def test_the_command_leaves_nothing_running(tmp_path: Path) -> None:
+    """Ended by SIGTERM in the middle of a fault, the command ends what it has started, and removes its scratch."""
+    command = [sys.executable, "-m", "ml_logger.testing.faults", "--rounds", "1000", "--only", "server-killed"]
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    program = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    programs.wait_until(lambda: any(scratch.glob("*/**/*.pkl")))
+    program.send_signal(signal.SIGTERM)
+    program.communicate(timeout=programs.PATIENCE)
+
+    assert program.returncode == 143
+    assert list(scratch.iterdir()) == []
+    found = subprocess.run(["pgrep", "-f", str(scratch)], capture_output=True, text=True, check=False)
+    assert found.stdout == ""
