@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ml_logger import ML_Logger
@@ -27,6 +28,15 @@ def start(code: str, *args: object) -> subprocess.Popen[bytes]:
     """Start a program whose stdout is read while it runs."""
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, args)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def running(words: str) -> list[str]:
+    """Return the command lines of the processes that name something."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has just ended
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return [command for command in found if words in command]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

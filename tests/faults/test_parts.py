@@ -188,5 +188,4 @@ def test_the_command_leaves_nothing_running(tmp_path: Path) -> None:
 
     assert program.returncode == 143
     assert list(scratch.iterdir()) == []
-    found = subprocess.run(["pgrep", "-f", str(scratch)], capture_output=True, text=True, check=False)
-    assert found.stdout == ""
+    assert programs.running(str(scratch)) == []
