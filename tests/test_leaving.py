@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -40,6 +41,25 @@ PENDING = """
         n += 1
         if n == 500: print("begun", flush=True)
 """
+
+
+def test_close_waits_as_long_as_it_is_told_to(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a limit of the caller's own, `close` waits for a server that does not answer, too."""
+    monkeypatch.setenv("ML_LOGGER_EXIT_SILENCE", "0")
+    logger = ML_Logger(root=server.url, prefix="run", silent=True)
+    server.send(signal.SIGSTOP)
+    try:
+        logger.log(0, value=1)
+        closing = threading.Thread(target=logger.close, args=(programs.PATIENCE,))
+        closing.start()
+        closing.join(0.5)
+        assert closing.is_alive()
+    finally:
+        server.send(signal.SIGCONT)
+    closing.join(programs.PATIENCE)
+
+    assert programs.spooled() == []
+    assert [row["value"] for row in programs.rows(server.url, "run")] == [1]
 
 
 def test_a_program_that_outlives_sigterm_logs_as_before(

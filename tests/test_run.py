@@ -216,7 +216,8 @@ def test_a_ping_needs_no_server(server: Server, capsys: pytest.CaptureFixture[st
 
     assert got == ["again"]
     logger.close()
-    assert capsys.readouterr().err == ""
+    # A server that is away for longer than a second is told, whoever logs meanwhile.
+    assert all("records are" in line for line in capsys.readouterr().err.splitlines())
 
 
 @pytest.mark.parametrize("place", ["folder", "frozen server"])

@@ -98,7 +98,7 @@ class Leaving:
         for store in stores:
             try:
                 try:
-                    store.close(deadline.left())
+                    store.close(deadline.left(), config.get("ML_LOGGER_EXIT_SILENCE"))
                 except KeyboardInterrupt:
                     deadline = Deadline(0.0)
                     store.close(0.0)

@@ -110,6 +110,7 @@ class Run(Timing):
     def close(self, timeout: float | None = None) -> None:
         """Write the pending rows, deliver what is left within the time limit (seconds), and let go of everything.
 
+        By default it takes as long as the end of a program: 10 s, but 2 s where the server does not answer at all.
         What could not be delivered stays in the spool, and one line on stderr says so. The logger can be used again.
         """
         self._end_heartbeat()

@@ -183,8 +183,13 @@ class Store(abc.ABC):
     def hurry(self) -> None:  # noqa: B027 - the same
         """Begin to leave: deliver what waits, wait for room no longer; the patience of `close` counts from now."""
 
-    def close(self, timeout: float | None = None) -> None:  # noqa: B027 - the same
-        """Flush, and let go of files, threads and connections. A closed store takes no more writes."""
+    def close(self, timeout: float | None = None, silence: float | None = None) -> None:  # noqa: B027 - the same
+        """Flush, and let go of files, threads and connections. A closed store takes no more writes.
+
+        Args:
+            timeout: most seconds to wait for that.
+            silence: most seconds to wait for somebody who does not answer.
+        """
 
     def health(self) -> Health:
         """Return what the store still owes."""

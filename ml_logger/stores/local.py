@@ -184,7 +184,7 @@ class LocalStore(Store):
         """Return what is known of one file."""
         return self.folder.entry(keys.check(key))
 
-    def close(self, timeout: float | None = None) -> None:
+    def close(self, timeout: float | None = None, silence: float | None = None) -> None:
         """Close the files that are open for appending; a later write opens them again."""
         with self._lock:
             for key in list(self._files):

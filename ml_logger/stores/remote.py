@@ -214,11 +214,14 @@ class RemoteStore(Store):
             self._sender.hurry()
             self._sender.spool.leave()
 
-    def close(self, timeout: float | None = None) -> None:
-        """Send what is left for at most `timeout` seconds (the setting's by default), and say what stays unsent.
+    def close(self, timeout: float | None = None, silence: float | None = None) -> None:
+        """Send what is left for at most `timeout` seconds, and say what stays unsent.
 
-        A server that does not answer at all is given `exit_silence` seconds.
+        A server that does not answer at all is given `silence` seconds. Both are the settings' by default; somebody
+        who names a timeout, but no silence, wants to wait for that long.
         """
+        if silence is None:
+            silence = self._limits.exit_silence if timeout is None else timeout
         if self._pid != os.getpid():
             self._after_fork()
         deadline = Deadline(self._limits.exit_timeout if timeout is None else timeout)
@@ -226,9 +229,9 @@ class RemoteStore(Store):
         try:
             if sender is not None:
                 sender.hurry()
-                self._drain(sender, deadline)
+                self._drain(sender, deadline, silence)
             if sender is None or sender.spool.unsent()[0] == 0:
-                self._adoption.wait(deadline, self._limits.exit_silence)
+                self._adoption.wait(deadline, silence)
         finally:
             self._leaving_since = None
             self._adoption.stop()
@@ -236,7 +239,7 @@ class RemoteStore(Store):
                 self._leave(sender)
             self.transport.close()
 
-    def _drain(self, sender: Sender, deadline: Deadline) -> None:
+    def _drain(self, sender: Sender, deadline: Deadline, silence: float) -> None:
         line = ProgressLine()
 
         def show() -> None:
@@ -247,20 +250,19 @@ class RemoteStore(Store):
             )
 
         try:
-            self._wait_for_delivery(sender, deadline, show)
+            self._wait_for_delivery(sender, deadline, silence, show)
         finally:
             line.clear()
 
-    def _wait_for_delivery(self, sender: Sender, deadline: Deadline, show: Callable[[], None]) -> None:
+    def _wait_for_delivery(self, sender: Sender, deadline: Deadline, silence: float, show: Callable[[], None]) -> None:
         started, last = self._leaving_since or time.monotonic(), sender.spool.last
         if self._thread is None:
-            patience = max(_CHANCE, started + self._limits.exit_silence - time.monotonic())
+            patience = max(_CHANCE, started + silence - time.monotonic())
             sender.meanwhile = show
             sender.send_pending(Deadline(min(deadline.left() or 0.0, patience)))
             return
         while not self._progress.wait(last, Deadline(min(_GLANCE, deadline.left() or 0.0))):
-            silence = time.monotonic() - max(started, sender.last_answer)
-            if deadline.passed() or silence >= self._limits.exit_silence:
+            if deadline.passed() or time.monotonic() >= max(started, sender.last_answer) + silence:
                 return
             show()
 
