@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -56,6 +58,12 @@ def paths_protected(scene: Scene, rounds: int) -> Report:
         if shutil.which("setpriv") is None:
             raise Unavailable("root is let through everywhere, and there is no setpriv to become somebody else")
         shell = _AS_NOBODY
+        if subprocess.run(
+            ["sh", "-c", shell, sys.executable, "-c", "import ml_logger"], capture_output=True
+        ).returncode:
+            raise Unavailable(
+                "root is let through everywhere, and nobody else can run this Python, or read this package"
+            )
         scene.folder.chmod(0o755)
         for path in (scene.data, scene.data / "run"):
             os.chown(path, NOBODY, NOBODY)
