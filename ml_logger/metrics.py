@@ -40,7 +40,13 @@ class Row:
 
     def takes(self, values: Mapping[str, Any]) -> bool:
         """Tell whether values fit into this row: a name that is there already would be overwritten, and lost."""
-        return not self.doubtful and self.record.keys().isdisjoint(values)
+        if self.doubtful:
+            return False
+        return self.record.keys().isdisjoint(values) or self._repeats_the_step(values)
+
+    def _repeats_the_step(self, values: Mapping[str, Any]) -> bool:
+        # A step that is given by name is a column, too, and every call of the step has it.
+        return self.record.keys() & values.keys() == {"step"} and bool(self.record["step"] == values["step"])
 
     def add(self, values: Mapping[str, Any], shown: Mapping[str, Any] | None) -> None:
         """Take more values in, as at the beginning."""
@@ -79,7 +85,8 @@ def shown(values: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any
 
 def _colored(values: Mapping[Any, Any], stored: Mapping[str, Any], folder: str) -> Iterator[tuple[str, Color]]:
     for key, value in values.items():
+        name = f"{folder}{plain.name_of(key)}"
         if isinstance(value, Mapping):
-            yield from _colored(value, stored, f"{folder}{key}/")
+            yield from _colored(value, stored, f"{name}/")
         elif isinstance(value, Color):
-            yield f"{folder}{key}", Color(stored[f"{folder}{key}"], value.color, value.formatter)
+            yield name, Color(stored[name], value.color, value.formatter)

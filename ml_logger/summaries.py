@@ -102,7 +102,7 @@ class SummaryCache:
 
 
 def _check(value: Any, name: str) -> None:
-    if isinstance(value, (str, bytes)):
+    if isinstance(value, (str, bytes, dict)):
         raise UnsupportedValue(f"stored metric {name!r} is {value!r:.60}, of which there is no summary: pass numbers")
     for item in value if isinstance(value, list) else ():
         _check(item, name)

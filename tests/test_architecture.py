@@ -25,6 +25,7 @@ LAYERS = [
     ["stores.base"],
     [
         "plain",
+        "parameters",
         "metrics",
         "summaries",
         "tables",

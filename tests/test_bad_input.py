@@ -55,7 +55,19 @@ BAD_CALLS: dict[str, tuple[Call, type[Exception], str]] = {
         "'big'.*2,000.*log_data",
     ),
     "metric with a reserved name": (lambda log: log.log(5, {"_step": 3}), errors.InvalidKey, "_step.*first argument"),
-    "metric whose name is no text": (lambda log: log.log(5, {1: 2}), errors.UnsupportedValue, "name of a metric"),
+    "two metrics of one name": (
+        lambda log: log.log(5, {"a/b": 1, "a": {"b": 2}}),
+        errors.UnsupportedValue,
+        "named 'a/b'.*rename",
+    ),
+    "metrics within themselves": (lambda log: log.log(5, _endless()), errors.UnsupportedValue, "within itself"),
+    "metric named as an option": (lambda log: log.log(5, cache=0.9), errors.UnsupportedValue, "cache=0.9.*in a dict"),
+    "metric named end": (lambda log: log.log(5, start=1, end=2), errors.UnsupportedValue, "end=2.*in a dict"),
+    "metric named metrics": (lambda log: log.log(5, metrics=0.9), errors.UnsupportedValue, "metrics=.*in a dict"),
+    "key and value twice": (lambda log: log.log_key_value("a", 1, key="b"), errors.UnsupportedValue, "each once"),
+    "key without a value": (lambda log: log.log_keyvalue(3, "a"), errors.UnsupportedValue, "a key and a value"),
+    "pattern to remove": (lambda log: log.remove("x/*"), errors.InvalidKey, r"remove\(\*logger.glob\('x/\*'\)\)"),
+    "glob of the host": (lambda log: log.glob("//etc/*"), errors.InvalidKey, "host"),
     "step that is text": (lambda log: log.log(step="five", x=1), errors.UnsupportedValue, "step is a number"),
     "unpicklable object": (
         lambda log: log.log_data({"model": {"lock": threading.Lock()}}),
@@ -92,6 +104,12 @@ BAD_CALLS: dict[str, tuple[Call, type[Exception], str]] = {
     "glob that leaves": (lambda log: log.glob("../*"), errors.InvalidKey, "wd="),
     "two paths": (lambda log: log.log_data(1, 2, 3), errors.UnsupportedValue, "at most one path"),
 }
+
+
+def _endless() -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    values["within"] = values
+    return values
 
 
 def _figure() -> Any:

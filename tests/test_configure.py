@@ -55,6 +55,24 @@ def test_configuring_a_prefix_keeps_the_root() -> None:
     assert (logger.root, logger.prefix) == ("http://127.0.0.1:9", "three")
 
 
+def test_parts_that_are_not_there_are_left_out() -> None:
+    """None, as programs pass for a flag that was not given, is no part of a prefix and no root."""
+    assert placed("/data", None, "b", prefix=None) == ("/data", "b")
+    assert placed("a", root="/data", prefix=["b", None]) == ("/data", "a/b")
+    assert placed(None, None, root=None, root_dir="/data") == ("/data", "")
+    logger = ML_Logger("/data", "one")
+    logger.configure(None)
+    assert (logger.root, logger.prefix) == ("/data", "one")
+
+
+def test_one_root_by_several_names(tmp_path: Path) -> None:
+    """The names of the root may be given together where they mean the same place, however it is spelled."""
+    assert placed(root="/data", root_dir="/data/", log_directory=Path("/data")) == ("/data", "")
+    assert placed(root="http://host:1", log_directory="http://host:1/")[0] == "http://host:1"
+    with pytest.raises(TypeError, match="root and root_dir"):
+        placed(root="/data", root_dir="/data/else")
+
+
 def test_prefixes_are_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """`{now:...}`, `{USER}` and `$NAME` in a prefix are replaced; a name that is not set is an error."""
     monkeypatch.setenv("JOB", "42")

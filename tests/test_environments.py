@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -278,26 +279,33 @@ NOTEBOOK = """
     try:
         set_up = f"from ml_logger import logger; logger.configure(root={sys.argv[1]!r}, prefix='run')"
         first = cell(set_up + "\\nfor step in range(3): logger.log(step, loss=step / 2)")
-        second = cell("logger.flush(); logger.print('done');")
+        second = cell("logger.flush()\\nlogger.print('done')")
         third = cell("logger.log(7, loss=7)")
         manager.restart_kernel(now=True)
         client.wait_for_ready(timeout=60)
         fourth = cell(set_up + "\\nlogger.log(8, loss=8, flush=True)")
         fifth = cell("logger.configure(); print(logger.prefix)")
+        quiet = [
+            cell("logger.log_line('a line')"),
+            cell("logger.log_image(0, dot=[[0.5]])"),
+            cell("logger.remove('nothing')"),
+            cell("receipt = logger.log_text('x', 'x.txt')\\nreceipt"),
+        ]
+        asked = cell("receipt.result(60)\\nprint(receipt)")
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    print(repr([first, second, third, fourth, fifth]))
+    print(repr([first, second, third, fourth, fifth, quiet, asked]))
 """
 
 
 def test_notebooks(root: str) -> None:
-    """A cell shows each table once, as text; a restart of the kernel keeps every row that was written before."""
+    """A cell shows each table once, as text, and no receipt; a restart of the kernel keeps what was written before."""
     pytest.importorskip("ipykernel")
     import ast
 
     done = programs.run(NOTEBOOK, root)
-    first, second, third, fourth, fifth = ast.literal_eval(done.stdout.splitlines()[-1])
+    first, second, third, fourth, fifth, quiet, asked = ast.literal_eval(done.stdout.splitlines()[-1])
     if root.startswith("http"):
         programs.push(root)  # both kernels were killed: what they have not sent waits in their spools
     rows = programs.rows(root, "run")
@@ -309,4 +317,6 @@ def test_notebooks(root: str) -> None:
     assert third == ""
     assert fourth.count("╒") == 1
     assert fifth == "run\n"
+    assert quiet == [""] * 4
+    assert re.fullmatch(r"\w*Receipt\(done\)\n", asked)
     assert [row["_step"] for row in rows if row["_step"] != 7] == [0, 1, 2, 8]

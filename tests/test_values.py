@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import array
+import collections
 import decimal
+import enum
 import fractions
 import gc
 import math
@@ -36,6 +39,18 @@ def parameters(logger: ML_Logger, **namespaces: Any) -> Any:
 # ------------------------------------------------------------------------------------------------------------- metrics
 
 
+class Half(float, enum.Enum):
+    """Numbers with names."""
+
+    MUCH = 0.5
+
+
+class Name(str, enum.Enum):
+    """Texts with names."""
+
+    OF_TEXT = "text"
+
+
 @pytest.mark.parametrize(
     ("value", "stored"),
     [
@@ -54,6 +69,17 @@ def parameters(logger: ML_Logger, **namespaces: Any) -> Any:
         (fractions.Fraction(10**400, 3), math.inf),
         (fractions.Fraction(-(10**400), 3), -math.inf),
         ([[np.float32(1)], (2, {3})], [[1.0], [2, [3]]]),
+        (Half.MUCH, 0.5),
+        (Name.OF_TEXT, "text"),
+        (collections.deque([1, np.float32(2)]), [1, 2.0]),
+        (range(3), [0, 1, 2]),
+        ({"a": 1}.values(), [1]),
+        (array.array("d", [1, 2]), [1.0, 2.0]),
+        (bytearray(b"ab"), b"ab"),
+        (
+            [{"reward": np.float32(1), 2: None}, {"deep": {"er": green(3)}}],
+            [{"reward": 1.0, "2": None}, {"deep": {"er": 3}}],
+        ),
     ],
 )
 def test_odd_values_become_plain(logger: ML_Logger, value: Any, stored: Any) -> None:
@@ -61,6 +87,60 @@ def test_odd_values_become_plain(logger: ML_Logger, value: Any, stored: Any) -> 
     logger.log(0, x=value)
 
     assert rows(logger) == [{"_step": 0, "x": stored}]
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"),
+    [
+        (3, "3"),
+        (True, "True"),
+        (None, "None"),
+        (Name.OF_TEXT, "text"),
+        (np.str_("x"), "x"),
+        (np.int64(3), "3"),
+        ("é\n", "é\n"),
+    ],
+)
+def test_odd_names_become_text(logger: ML_Logger, name: Any, stored: str) -> None:
+    """Whatever names a value, its column is built-in text: within mappings, with a color, as a keyword, in a block."""
+    logger.log(0, {name: 1, "deep": {name: green(2)}})
+    logger.log(1, {name: green(3)})
+    logger.store_metrics({name: 4})
+    logger.log_metrics_summary(step=2)
+    with logger.Prefix(metrics="in"):
+        logger.log(3, {name: green(6)}, flush=True)
+        logger.store_metrics({name: 4})
+        logger.log_metrics_summary(key_stats={name: "min_max"}, step=3)
+    if isinstance(name, str):
+        logger.log(4, **{name: 5})
+
+    found = rows(logger)
+    assert found[3] == {"_step": 3, f"in/{stored}": 6}
+    assert f"in/{stored}/min" in found[4]
+    assert found[:2] == [{"_step": 0, stored: 1, f"deep/{stored}": 2}, {"_step": 1, stored: 3}]
+    assert found[2] == {"_step": 2, "step": 2, f"{stored}/mean": 4.0}
+    assert not isinstance(name, str) or found[5] == {"_step": 4, stored: 5}
+    assert {type(key) for each in found for key in each} == {str}
+
+
+@pytest.mark.parametrize("step", [decimal.Decimal(3), fractions.Fraction(3), Half.MUCH, 10**30, -math.inf])
+def test_odd_steps(logger: ML_Logger, step: Any) -> None:
+    """Every real number is a step, by place and by name."""
+    logger.log(step, a=1)
+    logger.log(b=2, step=step)
+
+    plain = step if isinstance(step, int) else float(step)
+    assert rows(logger) == [{"_step": plain, "a": 1, "step": plain, "b": 2}]
+
+
+def test_values_of_pandas(logger: ML_Logger) -> None:
+    """Series are lists, and what is missing in them is None."""
+    pandas = pytest.importorskip("pandas")
+    logger.log(
+        0, a=pandas.NA, b=pandas.Series([1.5, 2]), c=pandas.array([1, None], dtype="Int64"), d=pandas.Timestamp(0)
+    )
+
+    assert rows(logger) == [{"_step": 0, "a": None, "b": [1.5, 2.0], "c": [1, None], "d": "1970-01-01T00:00:00"}]
 
 
 def test_small_arrays_become_lists_and_large_ones_are_refused(logger: ML_Logger) -> None:
@@ -252,9 +332,10 @@ def test_jax_values(logger: ML_Logger, jax: Any) -> None:
     """Arrays of jax are values and steps; one that jax traces has none yet, and is refused."""
     jnp = jax.numpy
     logger.log(jnp.int32(3), a=jnp.float32(0.5), b=jnp.ones(2, jnp.bfloat16), c=green(jnp.arange(2)), d=jnp.bool_(True))
+    logger.log(3, e=np.asarray(jnp.int4(3)))
     logger.store_metrics(x=jnp.arange(2000))
     logger.log_metrics_summary()
-    assert rows(logger) == [{"_step": 3, "a": 0.5, "b": [1.0, 1.0], "c": [0, 1], "d": True, "x/mean": 999.5}]
+    assert rows(logger) == [{"_step": 3, "a": 0.5, "b": [1.0, 1.0], "c": [0, 1], "d": True, "e": 3, "x/mean": 999.5}]
     with pytest.raises(errors.UnsupportedValue, match="tracer"):
         jax.jit(lambda x: logger.log(4, x=x))(1.0)
 

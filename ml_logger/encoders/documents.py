@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ml_logger import plain
+from ml_logger import parameters, plain
 from ml_logger.encoders import records
 from ml_logger.encoders.arrays import to_numpy
 from ml_logger.errors import CorruptData, NotAvailable, UnsupportedValue
@@ -144,7 +144,7 @@ def _simple(value: Any, where: str, depth: int, binary: bool) -> Any:
         return [_simple(item, f"{where}[{number}]", depth + 1, binary) for number, item in enumerate(value)]
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return _simple(to_numpy(value, where).tolist(), where, depth + 1, binary)
-    return _simple(plain.parameters(value, where), where, depth + 1, binary)
+    return _simple(parameters.to_plain(value, where), where, depth + 1, binary)
 
 
 def _name(name: Any) -> Any:

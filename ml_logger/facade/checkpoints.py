@@ -12,7 +12,7 @@ from ml_logger.errors import CorruptData, KeyNotFound, UnsupportedValue
 from ml_logger.facade.files import PathLike, needed, numbered
 from ml_logger.facade.transfers import Transfers
 from ml_logger.localfiles import PIECE, file_pieces
-from ml_logger.stores.base import Receipt, Store
+from ml_logger.stores.base import Receipt, Receipts, Store
 
 
 class Checkpoints(Transfers):
@@ -20,7 +20,7 @@ class Checkpoints(Transfers):
 
     def log_module(
         self, step: Any = None, namespace: str = "modules", fstr: str | None = None, **modules: Any
-    ) -> list[Receipt]:
+    ) -> Receipts:
         """Store the parameters of modules as arrays by name: `modules/0004_policy.pkl` for `log_module(4, policy=net)`.
 
         Args:
@@ -31,7 +31,7 @@ class Checkpoints(Transfers):
         """
         from ml_logger.encoders import modules as encoder
 
-        receipts = []
+        receipts = Receipts()
         for name, module in modules.items():
             file = numbered(fstr or "{:04d}_{}.pkl", step, name)
             receipts.append(self._write(self._key(namespace, file), records.encode(encoder.state(module, name))))

@@ -7,9 +7,9 @@ from typing import Any
 
 from ml_logger import keys
 from ml_logger.encoders import records
-from ml_logger.errors import UnsupportedValue
+from ml_logger.errors import InvalidKey, UnsupportedValue
 from ml_logger.facade.metrics import Metrics
-from ml_logger.stores.base import Receipt
+from ml_logger.stores.base import Receipt, Receipts
 
 PathLike = str | os.PathLike[str]
 
@@ -104,10 +104,18 @@ class Files(Metrics):
         target = self._key(suffixed(os.fspath(key), ".npy"))
         return self._write(target, arrays.encode(array, target))
 
-    def remove(self, *paths: PathLike) -> list[Receipt]:
-        """Remove files, and folders with all that is in them; what is not there is no error."""
+    def remove(self, *paths: PathLike) -> Receipts:
+        """Remove files, and folders with all that is in them; what is not there is no error.
+
+        Raises:
+            InvalidKey: a pattern: what matches it is removed by `remove(*logger.glob("*.png"))`.
+        """
+        for path in paths:
+            if any(wild in str(path) for wild in "*?"):
+                raise InvalidKey(f"remove takes paths, and {path!s} is a pattern: remove(*logger.glob({str(path)!r}))")
         self.flush()
-        return [self._put(key, lambda key=key: self._store.remove(key)) for key in map(self._key, paths)]  # type: ignore[misc]
+        targets = [self._key(path) for path in paths]
+        return Receipts(self._put(key, lambda key=key: self._store.remove(key)) for key in targets)  # type: ignore[misc]
 
     def move(self, source: PathLike, to: PathLike) -> Receipt:
         """Rename a file or a folder; a file in the way is replaced."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ml_logger import keys, plain, tables
+from ml_logger import keys, parameters, plain, tables
 from ml_logger import metrics as rows
 from ml_logger.encoders import records
 from ml_logger.errors import SpoolFull, UnsupportedValue
@@ -26,11 +26,14 @@ MOST_PENDING = 256
 
 _SLOT = (METRICS_FILE, None)  # of nearly every row
 
+SEP, END = " ", "\n"
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "<unset>"})()
 
 
 class Metrics(Text):
     """The verbs for scalars, parameters and histograms."""
+
+    _plain_names: tuple[str, ...] = ()
 
     def log(
         self,
@@ -42,8 +45,8 @@ class Metrics(Text):
         flush: bool | None = None,
         file: str | None = None,
         cache: str | None = None,
-        sep: str = " ",
-        end: str = "\n",
+        sep: str = SEP,
+        end: str = END,
         color: str | None = None,
         **key_values: Any,
     ) -> None:
@@ -58,18 +61,25 @@ class Metrics(Text):
             step: the step; given by this keyword it is also a column `step` of the row.
             silent: leave these values out of the printed table.
             flush: True writes the row at once.
-            file: the file of the rows, `metrics.pkl` by default.
+            file: the file of the rows, `metrics.pkl` by default; of the text, where the call has no values.
             cache: the name of a row of its own, which is pending beside the others.
             sep, end, color: for a line of text.
             key_values: values by name.
 
         Raises:
-            UnsupportedValue: a value that is no number, text, list or small array; nothing of the call is taken.
+            UnsupportedValue: a value that is no number, text, list or small array; a number for `file`, `cache`,
+                `sep`, `end` or `color`, which would be lost. Nothing of the call is taken.
         """
+        if file is not None or cache is not None or color is not None or end is not END or sep is not SEP:
+            _check_options(file=file, cache=cache, sep=sep, end=end, color=color)
         if len(args) == 1 and type(args[0]) is int and key_values and metrics is None and step is UNSET:
-            # What nearly every call is. Names that come as keywords are text: only the values need a look.
-            plain_already = PLAIN.issuperset(map(type, key_values.values()))
-            stored = key_values if plain_already else plain.metrics(key_values)
+            # What nearly every call is. Names are the same call after call, and are looked at once.
+            if PLAIN.issuperset(map(type, key_values.values())) and tuple(key_values) == self._plain_names:
+                stored = key_values
+            else:
+                stored = plain.metrics(key_values)
+                if stored is key_values:
+                    self._plain_names = tuple(key_values)
             if self._has_blocks:
                 self._take_within(self._current(), args[0], key_values, stored, silent, file, cache)
             else:
@@ -78,18 +88,12 @@ class Metrics(Text):
             if flush:
                 self.flush(cache, file)
             return
-        values, number, texts = key_values, UNSET, ()
-        if args:
-            values, number, texts = _dispatch(args, metrics, key_values)
-        elif metrics is not None:
-            values = {**metrics, **key_values}
-        if step is not UNSET:
-            number = step
-            values = {"step": step, **values}
-        if values or number is not UNSET:
+        values, number, texts = _dispatch(args, metrics, key_values, step)
+        has_row = bool(values) or number is not UNSET
+        if has_row:
             self._take_within(self._current(), number, values, plain.metrics(values), silent, file, cache)
         if texts:
-            self.log_line(*texts, sep=sep, end=end, color=color)
+            self.log_line(*texts, sep=sep, end=end, color=color, file=None if has_row else file)
         if flush:
             self.flush(cache, file)
 
@@ -178,30 +182,41 @@ class Metrics(Text):
         found = self._row_keys[slot] = key, records.encode_plain if key.endswith(".pkl") else _row_encoder(key)
         return found
 
-    def log_metrics(self, metrics: Mapping[str, Any] | None = None, **kw: Any) -> None:
-        """Log a mapping of values; the rest is as in `log`."""
+    def log_metrics(
+        self,
+        metrics: Mapping[str, Any] | None = None,
+        silent: bool = False,
+        cache: str | None = None,
+        file: str | None = None,
+        flush: bool | None = None,
+        **kw: Any,
+    ) -> None:
+        """Log a mapping of values: `log_metrics({"loss": 0.1}, step=3)`; the rest is as in `log`."""
         if metrics is not None and not isinstance(metrics, Mapping):
             raise UnsupportedValue(
                 f"metrics are a mapping, not {metrics!r}: give a step by name, or use log(step, ...)"
             )
-        self.log(metrics=metrics or {}, **kw)
+        self.log(metrics=metrics or {}, silent=silent, cache=cache, file=file, flush=flush, **kw)
 
-    def log_key_value(self, *args: Any, silent: bool = False, **kw: Any) -> None:
-        """Log one value: `log_key_value("loss", 0.1)`, or with the step first, `log_key_value(3, "loss", 0.1)`."""
-        if len(args) == 3 and isinstance(args[1], str):
-            step, key, value = args
-        elif len(args) == 2 and isinstance(args[0], str):
-            (key, value), step = args, UNSET
-        else:
-            raise UnsupportedValue(f"pass a step, a key and a value, or a key and a value, not {args!r}")
-        if step is UNSET:
-            self.log(metrics={key: value}, silent=silent, **kw)
-        else:
-            self.log(step, {key: value}, silent=silent, **kw)
+    def log_key_value(self, *args: Any, **kw: Any) -> None:
+        """Log one value: `log_key_value("loss", 0.1)`, or with the step first, `log_key_value(3, "loss", 0.1)`.
 
-    def log_keyvalue(self, *args: Any, silent: bool = False, **kw: Any) -> None:
+        Args:
+            args: the step (where the first is no text), the key, the value, `silent` and `cache`, in this order.
+            kw: any of them by name: `log_key_value(step=3, key="loss", value=0.1)`; the rest is as in `log`.
+        """
+        names = ["step"] if args and not isinstance(args[0], str) else []
+        names += ["key", "value", "silent", "cache"]
+        given = dict(zip(names, args, strict=False))
+        if len(args) > len(names) or given.keys() & kw.keys() or not {"key", "value"} <= given.keys() | kw.keys():
+            raise UnsupportedValue(f"pass a step, a key and a value, or a key and a value, each once, not {args!r}")
+        first = (plain.number(given.pop("step")),) if "step" in given else ()
+        given.update(kw)
+        self.log(*first, metrics={given.pop("key"): given.pop("value")}, **given)
+
+    def log_keyvalue(self, *args: Any, **kw: Any) -> None:
         """Log one value of a step: `log_keyvalue(3, "loss", 0.1)`; the same as `log_key_value`."""
-        self.log_key_value(*args, silent=silent, **kw)
+        self.log_key_value(*args, **kw)
 
     def flush(self, cache: str | None = None, file: str | None = None) -> None:
         """Write the pending rows and print their tables; with `cache` or `file`, only those."""
@@ -237,7 +252,7 @@ class Metrics(Text):
         """
         if not isinstance(path, (str, os.PathLike)):
             raise UnsupportedValue(f"parameters are passed by name, log_params(Args={{...}}): {path!r:.60} is no path")
-        stored = {name: plain.parameters(namespace, name) for name, namespace in namespaces.items()}
+        stored = {name: parameters.to_plain(namespace, name) for name, namespace in namespaces.items()}
         receipt = self._append(self._key(path), records.encode(stored))
         if stored and not (silent or self._silent):
             self._echo(tables.parameters_table(stored, colored=self._colored))
@@ -262,7 +277,7 @@ class Metrics(Text):
 
 def _renamed(values: Mapping[str, Any], names: str) -> dict[str, Any]:
     # A step that was given by name stays the column that it is for everybody.
-    renamed = {name if name == "step" else f"{names}{name}": value for name, value in values.items()}
+    renamed = {name if name == "step" else f"{names}{plain.name_of(name)}": value for name, value in values.items()}
     return plain.Late(renamed) if type(values) is plain.Late else renamed
 
 
@@ -272,19 +287,31 @@ def _row_encoder(key: str) -> RowEncoder:
     return lambda record: documents.encode_row(record, keys.suffix(key))
 
 
-def _dispatch(args: tuple[Any, ...], metrics: Any, key_values: dict[str, Any]) -> tuple[dict[str, Any], Any, Any]:
+def _check_options(**options: Any) -> None:
+    """Refuse what was meant as a value of a name that `log` has a use for: it would be lost without a word."""
+    for name, given in options.items():
+        if given is not None and not isinstance(given, (str, os.PathLike)):
+            raise UnsupportedValue(
+                f"{name}={given!r:.60} is no text: pass a value of this name in a dict, log(step, {{{name!r}: ...}})"
+            )
+
+
+def _dispatch(
+    args: tuple[Any, ...], metrics: Any, key_values: dict[str, Any], step: Any
+) -> tuple[dict[str, Any], Any, list[Any]]:
     """Tell step, values and text of `log`'s positional arguments apart, by what they are and never by their count."""
-    values: dict[str, Any] = dict(metrics or {})
-    texts = []
-    for arg in args:
-        if isinstance(arg, Mapping):
-            values.update(arg)
-        else:
-            texts.append(arg)
-    values.update(key_values)
-    step = UNSET
-    first = args[0]
-    if values and (first is None or type(first) is int or plain.is_number(first)):
-        step = first
-        del texts[0]
-    return values, step, texts
+    if metrics is not None and not isinstance(metrics, Mapping):
+        raise UnsupportedValue(f"metrics= is a mapping, not {metrics!r:.60}: pass a value of this name in a dict")
+    given = [values for values in (metrics, *args) if isinstance(values, Mapping)]
+    texts = [arg for arg in args if not isinstance(arg, Mapping)]
+    values: dict[str, Any] = {}
+    for each in (*given, key_values):
+        values.update(each)
+    number = UNSET
+    has_values = bool(given or key_values)  # an empty mapping is one, too
+    if has_values and texts and args[0] is texts[0] and (args[0] is None or plain.is_number(args[0])):
+        number = texts.pop(0)
+    if step is not UNSET:
+        number = plain.number(step)
+        values = {"step": number, **values}
+    return values, number, texts

@@ -10,7 +10,7 @@ from ml_logger import keys, plain
 from ml_logger.errors import InvalidKey
 from ml_logger.facade.files import Files, PathLike, numbered, suffixed
 from ml_logger.facade.metrics import UNSET
-from ml_logger.stores.base import Receipt
+from ml_logger.stores.base import Receipt, Receipts
 
 
 class Pictures(Files):
@@ -28,7 +28,7 @@ class Pictures(Files):
         cmap: Any = None,
         normalize: bool | str | None = None,
         **images: Any,
-    ) -> list[Receipt]:
+    ) -> Receipts:
         """Store pictures by name and step, or under a path.
 
         `log_image(4, face=array)` is stored as `images/face/0004.png`, `log_image(array, "face.png")` as `face.png`.
@@ -51,7 +51,7 @@ class Pictures(Files):
         """
         options = {"cmap": cmap, "normalize": normalize}
         number = image_or_step
-        receipts = []
+        receipts = Receipts()
         if image_or_step is not UNSET and image_or_step is not None and not plain.is_number(image_or_step):
             if not isinstance(key, (str, os.PathLike)):
                 raise InvalidKey(
@@ -162,6 +162,8 @@ class Pictures(Files):
         fig: Any = None,
         key: str | None = None,
         *,
+        step: Any = UNSET,
+        path: PathLike | None = None,
         namespace: str = "figures",
         fstring: str = "{:04d}.png",
         **kw: Any,
@@ -172,10 +174,13 @@ class Pictures(Files):
             path_or_step: the path, or the step.
             fig: the figure; the current one by default.
             key: with a step, the name below `figures/`; alone, the path.
+            step, path: the same as the first, by name.
             namespace: the folder, with a step.
             fstring: how a step becomes a file name.
             kw: for matplotlib's `savefig`.
         """
+        if path_or_step is UNSET:
+            path_or_step = step if path is None else path
         if isinstance(path_or_step, (str, os.PathLike)):
             return self.savefig(os.fspath(path_or_step), fig, **kw)
         if path_or_step is UNSET and key is not None:

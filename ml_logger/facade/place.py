@@ -60,7 +60,7 @@ def resolve(
 
     Args:
         current: the place so far.
-        args: the positional arguments.
+        args: the positional arguments; None stands for nothing.
         roots: `root`, `root_dir` and `log_directory` as they were given, None where they were not.
         prefix: the keyword `prefix`, a str, a Path, or a list of parts.
         user: the name for `{USER}`.
@@ -71,13 +71,14 @@ def resolve(
         InvalidKey: a prefix that could leave the root.
     """
     given = {name: value for name, value in roots.items() if value is not None}
-    if len({str(value) for value in given.values()}) > 1:
+    if len({normal_root(value) for value in given.values()}) > 1:
         raise TypeError(f"{' and '.join(given)} are one thing, and were given two values: {given}")
-    root = next(iter(given.values()), None)
+    root, args = next(iter(given.values()), None), tuple(arg for arg in args if arg is not None)
     if root is None and args and _is_root(args[0], current.root):
         root, *rest = args
         args = tuple(rest)
-    parts = (*args, *(prefix if isinstance(prefix, (list, tuple)) else () if prefix is None else (prefix,)))
+    more = prefix if isinstance(prefix, (list, tuple)) else (prefix,)
+    parts = (*args, *(part for part in more if part is not None))
     if root is not None:
         return Place(normal_root(root), prefix_of(parts, user))
     return Place(current.root, prefix_of(parts, user) if args or prefix is not None else current.prefix)

@@ -187,8 +187,8 @@ class Reading(Pictures):
 
     def glob(
         self,
-        query: str = "*",
-        wd: str | None = None,
+        query: PathLike = "*",
+        wd: PathLike | None = None,
         recursive: bool = True,
         start: int | None = None,
         stop: int | None = None,
@@ -201,6 +201,9 @@ class Reading(Pictures):
             recursive: False gives `**` no meaning beyond `*`.
             start, stop: a slice of the result.
         """
+        query = os.fspath(query)
+        if query.startswith("//"):
+            raise InvalidKey(f"glob {query!r} starts with '//', a path of the host: patterns stay below the root")
         if ".." in query.split("/"):
             raise InvalidKey(
                 f"glob {query!r} has the part '..', which could leave the log directory: use wd=, or '/...'"
@@ -209,7 +212,7 @@ class Reading(Pictures):
         if query.startswith("/"):
             base, query = "", query.lstrip("/")
         if wd is not None:
-            base = keys.join(self.prefix, wd) if wd.strip("/") else ""
+            base = keys.join(self.prefix, wd) if os.fspath(wd) != "/" else ""
         if not recursive:
             query = query.replace("**", "*")
         pattern = f"{keys.literal(base)}/{query}" if base else query

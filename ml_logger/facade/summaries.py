@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ml_logger import tables
+from ml_logger import plain, tables
 from ml_logger.errors import UnsupportedValue
 from ml_logger.facade.metrics import UNSET, Metrics
 
@@ -157,7 +157,7 @@ class Summaries(Metrics):
 
     def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
         names = self._current().names
-        return {f"{names}{name}": value for name, value in values.items()} if names else dict(values)
+        return {f"{names}{plain.name_of(name)}": value for name, value in values.items()}
 
     def _configure_caches(self, options: Mapping[str, Any]) -> None:
         known = {name: value for name, value in options.items() if value is not None}

@@ -39,7 +39,7 @@ class Text(Contexts):
 
             text = textwrap.dedent(text).lstrip("\n")
         if filename is None and not silent and not self._silent:
-            self._echo(text)
+            self._echo(text, "" if text.endswith("\n") else "\n")
         key = self._key(filename or TEXT_FILE)
         data = _encode(text)
         return self._write(key, data) if overwrite else self._append(key, data)

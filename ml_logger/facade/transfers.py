@@ -12,7 +12,7 @@ from ml_logger.errors import CorruptData, InvalidKey, KeyNotFound
 from ml_logger.facade.files import PathLike, suffixed
 from ml_logger.facade.reading import Reading
 from ml_logger.localfiles import buffer_data, file_data, files_below, put_file
-from ml_logger.stores.base import Receipt
+from ml_logger.stores.base import Receipt, Receipts
 
 
 class Transfers(Reading):
@@ -82,7 +82,7 @@ class Transfers(Reading):
         excludes: Sequence[str] = (),
         archive: str | None = None,
         target_folder: PathLike | None = None,
-    ) -> list[Receipt]:
+    ) -> Receipts:
         """Store a folder of this machine, file by file, or as one archive where the path ends in .tar, .tar.gz or .zip.
 
         Links to folders are not followed; what is neither file nor folder is left out.
@@ -109,9 +109,9 @@ class Transfers(Reading):
         form = archives.checked_format(archive) if archive else archives.format_of(target)
         if form is None:
             pairs = [(self._key(target, name), path) for name, path in files]
-            return [self._write(key, file_data(path)) for key, path in pairs]
+            return Receipts(self._write(key, file_data(path)) for key, path in pairs)
         target = target if archives.format_of(target) else target + archives.suffix_of(form)
-        return [self._write(self._key(target), archives.pack(list(_members(files)), form))]
+        return Receipts([self._write(self._key(target), archives.pack(list(_members(files)), form))])
 
     def make_archive(
         self, base_name: PathLike, format: str = "tar", root_dir: PathLike | None = None, **_: object

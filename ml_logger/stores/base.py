@@ -72,8 +72,18 @@ class Receipt:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'done' if self.done() else 'on its way'})"
 
+    def _ipython_display_(self) -> None:
+        """Show nothing where a call that writes is the last line of a notebook's cell; `print(receipt)` shows it."""
+
 
 SETTLED = Receipt()
+
+
+class Receipts(list[Receipt]):
+    """The receipts of a call that writes several files: a list, of which notebooks show nothing either."""
+
+    def _ipython_display_(self) -> None:
+        """Show nothing, as one receipt does."""
 
 
 class FailedReceipt(Receipt):

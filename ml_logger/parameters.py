@@ -1,0 +1,132 @@
+"""Parameters from where people keep them -> built-in types: namespaces, classes, objects of other libraries."""
+
+from __future__ import annotations
+
+import enum
+import sys
+import types
+from collections.abc import Iterable, Mapping, Sequence, Set, ValuesView
+from typing import Any
+
+from ml_logger import plain
+from ml_logger.colors import Color
+from ml_logger.devices import is_a
+from ml_logger.errors import UnsupportedValue
+
+
+def to_plain(namespace: Any, name: str) -> Any:
+    """Return one namespace of parameters as plain values.
+
+    A mapping (also the `vars()` of a class), a class or an object that holds parameters as attributes, an
+    `argparse.Namespace`, a dataclass, an object of attrs, pydantic or OmegaConf, a `SimpleNamespace`, a named tuple, or
+    a single value. Of a class, dunder items, functions and what cannot be stored are left out.
+
+    Raises:
+        UnsupportedValue: a value that cannot be stored, with its dotted name.
+    """
+    if isinstance(namespace, types.MappingProxyType):
+        return _attributes(namespace, name)
+    if isinstance(namespace, type) and not issubclass(namespace, enum.Enum):
+        return _attributes(_inherited(namespace), name) or _parameter(namespace, name, 0)
+    if _holds_attributes(namespace):
+        return _attributes({**_inherited(type(namespace)), **vars(namespace)}, name)
+    return _parameter(namespace, name, 0)
+
+
+def _inherited(kind: type) -> dict[str, Any]:
+    """Return the attributes of a class and of those that it derives from, of people's own ones."""
+    found: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if base.__module__.partition(".")[0] not in ("builtins", "typing", "abc", "params_proto"):
+            found.update(vars(base))
+    return found
+
+
+def _holds_attributes(value: Any) -> bool:
+    """Tell whether a value is an object whose class says nothing of how it is to be shown."""
+    if is_a(value, "params_proto.params_proto", "ParamsProto"):
+        return True
+    kind: Any = type(value)
+    return kind.__repr__ is object.__repr__ and hasattr(value, "__dict__") and not callable(value)
+
+
+def _attributes(members: Mapping[str, Any], name: str) -> dict[str, Any]:
+    found = {}
+    for key, value in members.items():
+        if key.startswith("__") and key.endswith("__"):
+            continue
+        if isinstance(value, (types.FunctionType, staticmethod, classmethod, property, types.MemberDescriptorType)):
+            continue
+        try:
+            found[key] = _parameter(value, f"{name}.{key}", 0)
+        except UnsupportedValue:
+            continue
+    return found
+
+
+def _parameter(value: Any, name: str, depth: int) -> Any:
+    if type(value) in plain.PLAIN:
+        return value
+    if depth > plain.DEEPEST:
+        raise UnsupportedValue(f"parameter {name!r} is nested deeper than {plain.DEEPEST} levels")
+    members = _members(value)
+    if members is not None:
+        return {plain.name_of(key): _parameter(item, f"{name}.{key!s}", depth + 1) for key, item in members.items()}
+    if isinstance(value, Color):
+        return _parameter(value.value, name, depth)
+    scalar = plain.scalar(value)
+    if scalar is not plain.NOTHING:
+        return scalar
+    if is_a(value, "omegaconf", "ListConfig"):
+        value = _of_omegaconf(value)
+    if isinstance(value, (Sequence, Set, ValuesView)):
+        return _sequence(value, name, depth)
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        plain.check_size(value, name)
+        return plain.array(value, name)
+    return _described(value, name)
+
+
+def _sequence(value: Iterable[Any], name: str, depth: int) -> Any:
+    items = [_parameter(item, f"{name}[{n}]", depth + 1) for n, item in enumerate(value)]
+    return tuple(items) if isinstance(value, tuple) else items
+
+
+def _members(value: Any) -> Mapping[Any, Any] | None:
+    if is_a(value, "omegaconf", "DictConfig"):
+        return _of_omegaconf(value)  # type: ignore[no-any-return]
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, types.SimpleNamespace) or is_a(value, "argparse", "Namespace"):
+        return dict(vars(value))
+    if is_a(value, "pydantic", "BaseModel"):
+        return dict(value)
+    if isinstance(value, type):
+        return None
+    fields = getattr(value, "__dataclass_fields__", None) or getattr(value, "_fields", None)
+    if isinstance(fields, dict) or (isinstance(fields, tuple) and isinstance(value, tuple)):
+        return {name: getattr(value, name) for name in fields if hasattr(value, name)}
+    names = (field.name for field in getattr(type(value), "__attrs_attrs__", ()))
+    return {name: getattr(value, name) for name in names if hasattr(value, name)} or None
+
+
+def _of_omegaconf(value: Any) -> Any:
+    """Return a configuration in built-in types: references are resolved, what is missing stays `???`."""
+    return sys.modules["omegaconf"].OmegaConf.to_container(value, resolve=True)
+
+
+def _described(value: Any, name: str) -> str:
+    """Describe what has a name or a stable text: classes, functions, modules, devices and data types."""
+    if isinstance(value, type) or callable(value):
+        qualified = getattr(value, "__qualname__", None)
+        if qualified:
+            return f"{value.__module__}.{qualified}"
+    if isinstance(value, types.ModuleType):
+        return value.__name__
+    text = repr(value)
+    if " at 0x" in text:
+        raise UnsupportedValue(
+            f"parameter {name!r} is {plain.kind_of(value)}, which cannot be stored: "
+            "leave it out, or pass a text that tells it"
+        )
+    return text[: plain.MAX_ELEMENTS]
