@@ -90,7 +90,7 @@ def join(prefix: str, *parts: str | os.PathLike[str]) -> str:
     >>> join("me/exp-1", "/you/exp-2/metrics.pkl")
     'you/exp-2/metrics.pkl'
     """
-    texts = [_text(part) for part in parts]
+    texts = [text(part) for part in parts]
     if texts and texts[0].startswith("/"):
         if texts[0].startswith("//"):
             raise InvalidKey(f"key {_show(texts[0])} starts with '//', a path of the host: keys stay below the root")
@@ -104,15 +104,20 @@ def prefix(*parts: str) -> str:
     >>> prefix("me/", "exp-1")
     'me/exp-1'
     """
-    stripped = [part for part in (_text(part).strip("/") for part in parts) if part]
+    stripped = [part for part in (text(part).strip("/") for part in parts) if part]
     return check("/".join(stripped)) if stripped else ""
 
 
-def _text(part: object) -> str:
-    text = part.__fspath__() if hasattr(part, "__fspath__") else part
-    if not isinstance(text, str):
+def text(part: object) -> str:
+    """Return a part of a key as text.
+
+    Raises:
+        InvalidKey: neither a str nor a Path.
+    """
+    found = part.__fspath__() if hasattr(part, "__fspath__") else part
+    if not isinstance(found, str):
         raise InvalidKey(f"a part of a key is a str or a Path, not {type(part).__name__}: {_show(part)}")
-    return text
+    return found
 
 
 def suffix(key: str) -> str:

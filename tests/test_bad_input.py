@@ -94,6 +94,8 @@ BAD_CALLS: dict[str, tuple[Call, type[Exception], str]] = {
     "histogram of text": (lambda log: log.log_histogram(1, names=["a", "b"]), Exception, "names"),
     "array of objects": (lambda log: log.load_np("not-there.npy"), errors.KeyNotFound, "not-there.npy"),
     "parameters without a name": (lambda log: log.log_params({"lr": 1}), errors.UnsupportedValue, "passed by name"),
+    "image and path swapped": (lambda log: log.save_image("a.png", np.zeros((4, 4))), errors.InvalidKey, "not ndarray"),
+    "line of an unknown color": (lambda log: log.print("x", color="mauve"), errors.InvalidSetting, "mauve.*green"),
     "image and step swapped": (lambda log: log.log_image(np.zeros((4, 4)), 0), errors.InvalidKey, "needs a path"),
     "metrics that are a number": (
         lambda log: log.log_metrics(15, loss=1),

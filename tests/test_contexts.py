@@ -89,6 +89,28 @@ def test_a_pending_row_belongs_to_the_prefix_it_was_logged_in(logger: ML_Logger)
     assert rows(logger, "eval/metrics.pkl") == [{"_step": n, "a": n, "b": n} for n in range(3)]
 
 
+def test_a_call_that_flushes_writes_its_own_row(logger: ML_Logger) -> None:
+    """`flush=True`, also that of a summary, tears no row of another prefix, file or cache apart."""
+    for step in range(3):
+        logger.log(step, train=step)
+        logger.log(step, test=step, cache="test")
+        logger.log(step, other=step, file="other.pkl")
+        with logger.Prefix("eval"):
+            logger.log(step, a=step, flush=True)
+            logger.log({"b": step}, step=step, flush=True)
+            logger.store(c=step)
+            logger.log_metrics_summary()
+        logger.log(step, more=step, flush=True)
+        logger.log(step, more=step, cache="test")
+        logger.log(step, more=step, file="other.pkl")
+
+    found = rows(logger)
+    assert [row for row in found if "train" in row] == [{"_step": n, "train": n, "more": n} for n in range(3)]
+    assert [row for row in found if "test" in row] == [{"_step": n, "test": n, "more": n} for n in range(3)]
+    assert rows(logger, "other.pkl") == [{"_step": n, "other": n, "more": n} for n in range(3)]
+    assert len(rows(logger, "eval/metrics.pkl")) == 9
+
+
 def test_many_prefixes_do_not_fill_the_memory(tmp_path: Path) -> None:
     """A program with a prefix for each of many things has a bounded number of pending rows, and loses none."""
     logger = ML_Logger(tmp_path, silent=True)

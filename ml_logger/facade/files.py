@@ -68,7 +68,7 @@ class Files(Metrics):
         data, path = _data_and_path(args, data, key)
         if path is None:
             raise UnsupportedValue("a line needs a file: log_jsonl(data, 'events.jsonl')")
-        return self._append(self._key(suffixed(os.fspath(path), ".jsonl")), documents.encode_line(data))
+        return self._append(self._key(suffixed(path, ".jsonl")), documents.encode_line(data))
 
     def save_json(self, data: Any, *keys: PathLike, path: PathLike | None = None) -> Receipt:
         """Store data as an indented JSON document: `save_json(data, "config.json")`; arrays become nested lists.
@@ -101,7 +101,7 @@ class Files(Metrics):
         """
         from ml_logger.encoders import arrays
 
-        target = self._key(suffixed(os.fspath(key), ".npy"))
+        target = self._key(suffixed(key, ".npy"))
         return self._write(target, arrays.encode(array, target))
 
     def remove(self, *paths: PathLike) -> Receipts:
@@ -178,6 +178,11 @@ def numbered(form: str, step: Any, *more: str) -> str:
         raise UnsupportedValue(f"{form!r} is no form of a file name with a step in it: {error}") from None
 
 
-def suffixed(key: str, default: str, always: bool = False) -> str:
-    """Return a key with a suffix: its own (unless `always`), or the default; without a name it stays, to be refused."""
+def suffixed(path: PathLike, default: str, always: bool = False) -> str:
+    """Return a path with a suffix: its own (unless `always`), or the default; without a name it stays, to be refused.
+
+    Raises:
+        InvalidKey: it is no path.
+    """
+    key = keys.text(path)
     return key if (keys.suffix(key) and not always) or not key.rpartition("/")[2] else key + default

@@ -60,7 +60,7 @@ class Metrics(Text):
             metrics: values, as a mapping.
             step: the step; given by this keyword it is also a column `step` of the row.
             silent: leave these values out of the printed table.
-            flush: True writes the row at once.
+            flush: True writes the row of this call at once, and no other.
             file: the file of the rows, `metrics.pkl` by default; of the text, where the call has no values.
             cache: the name of a row of its own, which is pending beside the others.
             sep, end, color: for a line of text.
@@ -86,7 +86,7 @@ class Metrics(Text):
                 slot = _SLOT if file is None and cache is None else (file or METRICS_FILE, cache)
                 self._take(args[0], key_values, stored, silent, slot, self._steps)
             if flush:
-                self.flush(cache, file)
+                self._flush(slot=self._current().slot(file or METRICS_FILE, cache))
             return
         values, number, texts = _dispatch(args, metrics, key_values, step)
         has_row = bool(values) or number is not UNSET
@@ -95,7 +95,7 @@ class Metrics(Text):
         if texts:
             self.log_line(*texts, sep=sep, end=end, color=color, file=None if has_row else file)
         if flush:
-            self.flush(cache, file)
+            self._flush(cache, file, self._current().slot(file or METRICS_FILE, cache) if has_row else None)
 
     def _take_within(
         self,
@@ -220,24 +220,27 @@ class Metrics(Text):
 
     def flush(self, cache: str | None = None, file: str | None = None) -> None:
         """Write the pending rows and print their tables; with `cache` or `file`, only those."""
+        self._flush(cache, file)
+
+    def _flush(self, cache: str | None = None, file: str | None = None, slot: Slot | None = None) -> None:
         if self._lock._is_owned():  # type: ignore[attr-defined]
             # As in `_take`: the row that is just being written would be written, and removed, twice.
-            self._interrupting.append(partial(self._write_rows, cache, file))
+            self._interrupting.append(partial(self._write_rows, cache, file, slot))
             return
         with self._lock:
-            self._write_rows(cache, file)
+            self._write_rows(cache, file, slot)
         if self._interrupting:  # of a handler that came between the last look and here
-            self.flush(cache, file)
+            self._flush(cache, file, slot)
 
-    def _write_rows(self, cache: str | None = None, file: str | None = None) -> None:
-        """Do what `flush` does, with the lock held."""
-        for slot in [*self._rows]:
-            if (file is None or slot[0] == file) and (cache is None or slot[1] == cache):
-                self._write_row(self._rows[slot], slot)
+    def _write_rows(self, cache: str | None = None, file: str | None = None, slot: Slot | None = None) -> None:
+        """Do what `flush` does, or write one row alone, with the lock held."""
+        for each in [*self._rows] if slot is None else [slot] if slot in self._rows else []:
+            if (file is None or each[0] == file) and (cache is None or each[1] == cache):
+                self._write_row(self._rows[each], each)
         if self._interrupting:
             while self._interrupting:
                 self._interrupting.popleft()()
-            self._write_rows(cache, file)  # what they have left pending
+            self._write_rows(cache, file, slot)  # what they have left pending
 
     def log_params(self, path: str = PARAMETERS_FILE, silent: bool = False, **namespaces: Any) -> Receipt:
         """Log the parameters of a run: `log_params(Args=vars(args))`, and print them as a table.

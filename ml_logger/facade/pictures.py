@@ -57,7 +57,7 @@ class Pictures(Files):
                 raise InvalidKey(
                     "a picture that comes first needs a path: log_image(image, 'face.png'); or by name and step"
                 )
-            receipts.append(self._store_picture(image_or_step, self._key(suffixed(os.fspath(key), ".png")), options))
+            receipts.append(self._store_picture(image_or_step, self._key(suffixed(key, ".png")), options))
             number = UNSET
         if number is UNSET or number is None:
             number = next((given for given in (step, index, self._last_step) if given is not None), 0)
@@ -79,7 +79,7 @@ class Pictures(Files):
     def save_image(self, image: Any, key: PathLike, cmap: Any = None, normalize: bool | str | None = None) -> Receipt:
         """Store one picture under a path: `save_image(array, "face.png")`; `cmap` and `normalize` as in `log_image`."""
         options = {"cmap": cmap, "normalize": normalize}
-        return self._store_picture(image, self._key(suffixed(os.fspath(key), ".png")), options)
+        return self._store_picture(image, self._key(suffixed(key, ".png")), options)
 
     def log_images(
         self,
@@ -102,7 +102,7 @@ class Pictures(Files):
         """
         from ml_logger.encoders import grids, images
 
-        target = self._key(suffixed(os.fspath(key), ".png"))
+        target = self._key(suffixed(key, ".png"))
         grid = grids.grid(stack, n_rows, n_cols, key=target, cmap=cmap, normalize=normalize)
         return self._write(target, images.encode(grid, keys.suffix(target)))
 
@@ -144,7 +144,7 @@ class Pictures(Files):
         """
         from ml_logger.encoders import images, videos
 
-        target = self._key(suffixed(os.fspath(key), f".{format or 'mp4'}".replace("..", ".")))
+        target = self._key(suffixed(key, f".{format or 'mp4'}".replace("..", ".")))
         suffix = f".{format.lower().lstrip('.')}" if format else keys.suffix(target)
         options: dict[str, Any] = {"fps": fps, "key": target, "cmap": cmap, "normalize": normalize}
         if suffix in (".gif", ".webp", ".png"):
@@ -210,7 +210,7 @@ class Pictures(Files):
         """
         from ml_logger.encoders import figures
 
-        target = self._key(suffixed(os.fspath(key), f".{format or 'png'}"))
+        target = self._key(suffixed(key, f".{format or 'png'}"))
         receipt = self._write(target, figures.encode(fig, f".{format}" if format else keys.suffix(target), **kw))
         if close:
             figures.close(fig)

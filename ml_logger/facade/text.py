@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from ml_logger.colors import paint
+from ml_logger.colors import Color, paint
 from ml_logger.facade.contexts import Contexts
 from ml_logger.stores.base import Receipt
 
@@ -38,7 +38,7 @@ class Text(Contexts):
             import textwrap
 
             text = textwrap.dedent(text).lstrip("\n")
-        if filename is None and not silent and not self._silent:
+        if text and filename is None and not silent and not self._silent:
             self._echo(text, "" if text.endswith("\n") else "\n")
         key = self._key(filename or TEXT_FILE)
         data = _encode(text)
@@ -73,9 +73,14 @@ class Text(Contexts):
         file: str | None = None,
         color: str | None = None,
     ) -> Receipt:
-        """Print a line, and log it: the arguments of `log_line`; `color` colors what is printed."""
-        receipt = self.log_line(*args, sep=sep, end=end, file=file)
+        """Print a line, and log it: the arguments of `log_line`; `color` colors what is printed.
+
+        Raises:
+            InvalidSetting: an unknown color.
+        """
         text = _joined(args, sep, "")
+        Color(text, color)  # an unknown color is a mistake, also where there are no colors
+        receipt = self.log_line(*args, sep=sep, end=end, file=file)
         self._echo(paint(text, color) if color and self._colored else text, end)
         return receipt
 
