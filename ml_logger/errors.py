@@ -8,6 +8,7 @@
   + UnsupportedValue      (TypeError)            a value that cannot be stored
   + UnsupportedFormat     (ValueError)           a file format that the encoder cannot write
   + KeyNotFound           (FileNotFoundError)    nothing is stored under a key
+  + FileReplaced          (RuntimeError)         a file that became another one while it was being read
   + UntrustedData         (pickle.UnpicklingError)  stored data that names a class outside the audited list
   + CorruptData           (ValueError)           stored data that cannot be decoded
   + StorageFailed         (OSError)              the disk or the folder refuses to take the data
@@ -61,6 +62,10 @@ class UnsupportedFormat(LoggerError, ValueError):
 
 class KeyNotFound(LoggerError, FileNotFoundError):
     """Nothing is stored under this key."""
+
+
+class FileReplaced(LoggerError, RuntimeError):
+    """A file became another one while it was read over a line that was cut: the rest of it is gone."""
 
 
 class UntrustedData(LoggerError, pickle.UnpicklingError):

@@ -134,6 +134,20 @@ MUTATIONS = (
         ("tests/test_spool.py",),
     ),
     Mutation(
+        "checksum of a piece",
+        "ml_logger/transport/fetches.py",
+        "                if zlib.crc32(piece, self._crc) != crc:\n",
+        "                if False:\n",
+        ("tests/test_fetching.py", "-k", "flip"),
+    ),
+    Mutation(
+        "only the rest of the same file",
+        "ml_logger/server/files.py",
+        "    return crc == prefix.crc\n",
+        "    return True\n",
+        ("tests/test_fetching.py", "-k", "replaced"),
+    ),
+    Mutation(
         "look before a row is written again",
         "ml_logger/facade/metrics.py",
         "        if not (row.doubtful and self._store.holds(key, data)):\n",

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import requests
 from ml_logger import ML_Logger
 from ml_logger.errors import Refused
 from ml_logger.testing import Server
-from ml_logger.transport import frames, protocol
+from ml_logger.transport import frames, pieces, protocol
 from ml_logger.transport.frames import Op
 from tests import programs
 from tests.wire import append, get, post
@@ -173,6 +174,67 @@ def test_unchanged_files_are_not_sent_again(filled: Server) -> None:
     assert get(filled, path, **{"If-None-Match": etag}).status_code == 304
     post(filled, append(1) + append(2, b"more"))
     assert get(filled, path, **{"If-None-Match": etag}).status_code == 200
+
+
+def test_conditions_of_a_file(filled: Server) -> None:
+    """`If-Match` refuses another version, and `If-Range` sends all of it."""
+    path = f"{protocol.FILES}/run/a"
+    etag = get(filled, path).headers["ETag"]
+    part = {"Range": "bytes=4-5"}
+
+    for tags in (etag, "*", f'"other", {etag}'):
+        assert get(filled, path, **part, **{"If-Match": tags}).content == b"45"
+    assert get(filled, path, **part, **{"If-Range": etag}).content == b"45"
+    assert get(filled, path, **part, **{"If-Match": '"other"'}).status_code == 412
+    post(filled, append(1) + append(2, b"more"))
+    assert get(filled, path, **part, **{"If-Match": etag}).status_code == 412
+    answer = get(filled, path, **part, **{"If-Range": etag})
+    assert (answer.status_code, answer.content) == (200, b"0123456789more")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "status"),
+    [
+        ("0-4 {:08x}", 206),
+        ("1-4 {:08x}", 206),
+        ("4-4 00000000", 206),
+        ("0-4 00000000", 412),
+        ("0-99999999999 {:08x}", 412),
+        ("0-4", 412),
+        ("4-0 {:08x}", 412),
+        ("0-٤ {:08x}", 412),
+        ("0-4 {:08X}Z", 412),
+    ],
+)
+def test_the_rest_of_a_file_that_grew(filled: Server, prefix: str, status: int) -> None:
+    """A client that shows what it has gets the rest, where that is the beginning of what is there; else 412."""
+    begin = int(prefix[0])
+    had = prefix.format(zlib.crc32(b"0123"[begin:])).encode()
+    headers = {"If-Match": b'"old"', "Range": b"bytes=4-6", protocol.PREFIX: had}
+    answer = requests.get(f"{filled.url}{protocol.FILES}/run/a", headers=headers, timeout=30)
+
+    assert answer.status_code == status
+    assert answer.content == (b"456" if status == 206 else b"")
+
+
+@pytest.mark.parametrize("size", [0, 1, pieces.FIRST, pieces.FIRST + 1, 5 * 2**20 + 3])
+def test_a_file_in_pieces(server: Server, size: int) -> None:
+    """A client that asks for pieces gets all bytes, each piece with the checksum of all so far; others get bytes."""
+    data = os.urandom(size)
+    server.data_dir.joinpath("a.bin").write_bytes(data)
+    answer = get(server, f"{protocol.FILES}/a.bin", Accept=protocol.PIECES)
+    body, got, crc = answer.content, b"", 0
+    while body:
+        length, crc = pieces.HEAD.unpack_from(body)
+        got += body[8 : 8 + length]
+        body = body[8 + length :]
+        assert 0 < length <= 2**20
+        assert crc == zlib.crc32(got)
+
+    assert got == data == get(server, f"{protocol.FILES}/a.bin").content
+    assert answer.headers["Content-Type"] == protocol.PIECES
+    assert answer.headers[protocol.RANGE] == f"0-{size}"
+    assert int(answer.headers["Content-Length"]) == len(answer.content) == pieces.wire_length(size)
 
 
 def test_files_are_no_pages(filled: Server) -> None:

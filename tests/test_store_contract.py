@@ -50,6 +50,19 @@ def test_data_of_any_size_comes_back(store: Store, size: int) -> None:
     assert store.read("a.bin") == b"before" + data
 
 
+def test_a_file_is_opened_at_any_place(store: Store) -> None:
+    """A stored file is a binary file of this machine while it is open, with all its bytes."""
+    store.write("run/a.bin", bytes(range(256)) * 9000)
+    store.flush(20)
+    with store.open_file("run/a.bin") as file:
+        assert file.seek(-2, 2) == 256 * 9000 - 2
+        assert file.read() == b"\xfe\xff"
+        file.seek(1000)
+        assert file.read(3) == bytes([1000 % 256, 1001 % 256, 1002 % 256])
+    with pytest.raises(KeyNotFound, match="nothing"):
+        store.open_file("run/nothing.bin")
+
+
 def test_pieces_are_written_as_one_file(store: Store) -> None:
     """Data can be given piece by piece, of any size, and need not fit into memory at once."""
     pieces = [b"a" * 10, b"", b"b" * (5 * 2**20), b"c"]

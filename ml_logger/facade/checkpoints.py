@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any
 
 from ml_logger import config
 from ml_logger.encoders import records
@@ -102,7 +101,7 @@ class Checkpoints(Transfers):
         key, store = self._key(*needed(keys, path, "load_torch('checkpoints/net.pt')")), self._settled()
         options = {"map_location": map_location, "weights_only": self._weights_only(weights_only), **kw}
         try:
-            with _copy(store, key) as file:
+            with store.open_file(key) as file:
                 return checkpoints.load(file, key, **options)
         except KeyNotFound:
             shards = _shards(store, key)
@@ -115,7 +114,7 @@ class Checkpoints(Transfers):
     def _loaded(self, store: Store, key: str, options: dict[str, Any]) -> Any:
         from ml_logger.encoders import checkpoints
 
-        with _copy(store, key) as file:
+        with store.open_file(key) as file:
             return checkpoints.load(file, key, **options)
 
     def _weights_only(self, given: bool | None) -> bool:
@@ -204,22 +203,6 @@ def _state(module: Any) -> Any:
             f"a {type(module).__name__} has no state_dict: pass a module, or use save_torch for tensors and dicts"
         )
     return module.state_dict()
-
-
-def _copy(store: Store, key: str) -> BinaryIO:
-    """Copy a stored file to a temporary one, which can be read from anywhere."""
-    import tempfile
-
-    chunks: Iterator[bytes] = store.stream(key)
-    file: Any = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    try:
-        for chunk in chunks:
-            file.write(chunk)
-        file.seek(0)
-    except BaseException:
-        file.close()
-        raise
-    return file  # type: ignore[no-any-return]
 
 
 def _shards(store: Store, key: str) -> list[str]:

@@ -12,7 +12,7 @@ from ml_logger.errors import CorruptData, InvalidKey, KeyNotFound
 from ml_logger.facade.files import PathLike, suffixed
 from ml_logger.facade.reading import Reading
 from ml_logger.localfiles import buffer_data, file_data, files_below, put_file
-from ml_logger.stores.base import Receipt, Receipts
+from ml_logger.stores.base import Receipt, Receipts, Store, anew
 
 
 class Transfers(Reading):
@@ -142,7 +142,8 @@ class Transfers(Reading):
     def download_file(self, path: PathLike, to: PathLike | None = None) -> str:
         """Copy a logged file to this machine, and return where it is: `download_file("net.pt", to="/tmp/net.pt")`.
 
-        It appears there when it is whole.
+        It appears there when it is whole. From a server its bytes are verified as they come; after a cut they come on
+        from there, and from the beginning where the file was replaced meanwhile.
 
         Args:
             path: the path.
@@ -157,7 +158,7 @@ class Transfers(Reading):
         target = Path(os.path.abspath(place))
         if place.endswith("/") or target.is_dir():
             target /= key.rpartition("/")[2]
-        put_file(target, self._settled().stream(key))
+        _fetch(self._settled(), key, target)
         return str(target)
 
     def download_dir(self, path: PathLike, to: PathLike, unpack: str | None = None) -> list[str]:
@@ -183,13 +184,11 @@ class Transfers(Reading):
         store, put = self._settled(), []
         for inner, entry in self._below(path):
             target = folder.joinpath(*inner.split("/"))
-            put_file(target, store.stream(entry.key))
+            _fetch(store, entry.key, target)
             put.append(str(target))
         return put
 
     def _download_archive(self, key: str, folder: Path, form: str) -> list[str]:
-        import tempfile
-
         from ml_logger.encoders import archives
 
         put: list[str] = []
@@ -198,10 +197,7 @@ class Transfers(Reading):
             put_file(path, pieces)
             put.append(str(path))
 
-        with tempfile.TemporaryFile() as file:  # zip is read from its end
-            for piece in self._settled().stream(key):
-                file.write(piece)
-            file.seek(0)
+        with self._settled().open_file(key) as file:  # zip is read from its end
             archives.unpack(file, form, folder, key, keep)
         return put
 
@@ -225,6 +221,10 @@ class Transfers(Reading):
                 yield keys.check(entry.key[skip:] if inside else ""), entry
             except InvalidKey as error:
                 raise CorruptData(f"the server lists a file that cannot be below {base!r}: {error}") from None
+
+
+def _fetch(store: Store, key: str, target: Path) -> None:
+    anew(lambda: put_file(target, store.stream(key)))
 
 
 def _members(files: Iterable[tuple[str, Path]]) -> Iterator[Any]:

@@ -7,7 +7,8 @@ import json
 import os
 import re
 import stat
-from collections.abc import AsyncIterator
+import zlib
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from email.utils import formatdate
 from typing import Any, NamedTuple
@@ -20,11 +21,13 @@ from ml_logger import keys
 from ml_logger.errors import InvalidKey, KeyNotFound
 from ml_logger.server.appends import Appends
 from ml_logger.stores.folder import READ_SIZE, Folder, missing_or_failed
-from ml_logger.transport import protocol
+from ml_logger.transport import pieces, protocol
 
 routes = Blueprint("files")
 
 _RANGE = re.compile(r"bytes=(?:([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19}))", re.ASCII)
+
+_PREFIX = re.compile(r"([0-9]{1,19})-([0-9]{1,19}) ([0-9a-f]{8})", re.ASCII)
 
 #: Bytes that come from anybody are shown to nobody's browser as a page of ours.
 _HEADERS = {
@@ -32,8 +35,17 @@ _HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Disposition": "attachment",
     "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Vary": "Accept",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+class Prefix(NamedTuple):
+    """What a client has of a file: the bytes `[start, stop)`, and their CRC-32."""
+
+    start: int
+    stop: int
+    crc: int
 
 
 class View(NamedTuple):
@@ -51,23 +63,39 @@ async def get_file(request: Request, path: str) -> HTTPResponse | ResponseStream
     service = request.app.ctx.service
     async with _opened(service, path) as view:
         headers = _headers_of(view)
+        prefix = _prefix(request)
+        if not await _matches(request, view, prefix):
+            return _without_body(412, headers)
         if request.headers.get("if-none-match") == view.etag:
             return _without_body(304, headers)
-        start, stop, status = _range(request.headers.get("range"), view.length)
+        same = request.headers.get("if-range", view.etag) == view.etag
+        start, stop, status = _range(request.headers.get("range") if same else None, view.length)
         if status == 416:
             return _without_body(416, {**headers, "Content-Range": f"bytes */{view.length}"})
         if status == 206:
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{view.length}"
-        headers["Content-Length"] = str(stop - start)
-        response = await request.respond(status=status, headers=headers, content_type="application/octet-stream")
-        while start < stop:
-            piece = await service.in_thread(os.pread, view.descriptor, min(READ_SIZE, stop - start), start)
-            if not piece:
-                break  # cut by somebody else meanwhile: the client sees that bytes are missing
-            await response.send(piece)
-            start += len(piece)
-        await response.eof()
+        source: Iterator[bytes | bytearray] = _plain(view.descriptor, start, stop)
+        kind, size = "application/octet-stream", stop - start
+        if request.headers.get("accept") == protocol.PIECES:
+            source = pieces.read(view.descriptor, start, stop, prefix.crc if prefix else 0)
+            kind, size = protocol.PIECES, pieces.wire_length(size)
+            headers[protocol.RANGE] = f"{start}-{stop}"
+        headers["Content-Length"] = str(size)
+        response = await request.respond(status=status, headers=headers, content_type=kind)
+        await _send(service, response, source)
         return None
+
+
+async def _send(service: Any, response: Any, source: Iterator[bytes | bytearray]) -> None:
+    """Send what a source reads, in a thread; while one piece is on its way, the next one is read."""
+    ahead = asyncio.ensure_future(service.in_thread(next, source, b""))
+    try:
+        while piece := await ahead:
+            ahead = asyncio.ensure_future(service.in_thread(next, source, b""))
+            await response.send(piece)
+    finally:
+        ahead.cancel()
+    await response.eof()  # a file that was cut meanwhile is too short for its head: Sanic hangs up, the client sees it
 
 
 @routes.head(f"{protocol.FILES}/<path:path>", name="head_file")
@@ -130,6 +158,36 @@ def _open(appends: Appends, key: str) -> View:
 def _headers_of(view: View) -> dict[str, str]:
     modified = formatdate(view.mtime, usegmt=True)
     return {**_HEADERS, "ETag": view.etag, "Last-Modified": modified, protocol.MTIME: repr(view.mtime)}
+
+
+def _plain(file: int, start: int, stop: int) -> Iterator[bytes]:
+    while start < stop and (piece := os.pread(file, min(READ_SIZE, stop - start), start)):
+        yield piece
+        start += len(piece)
+
+
+def _prefix(request: Request) -> Prefix | None:
+    match = _PREFIX.fullmatch(request.headers.get(protocol.PREFIX, ""))
+    return Prefix(int(match[1]), int(match[2]), int(match[3], 16)) if match else None
+
+
+async def _matches(request: Request, view: View, prefix: Prefix | None) -> bool:
+    """Tell whether `If-Match` holds; where it does not, whether the file still has what the client has of it.
+
+    That is decided by the bytes: numbers of inodes and times come again, and generations end with a catalog.
+    """
+    wanted = request.headers.get("if-match", "*").strip()
+    if wanted == "*" or view.etag in (tag.strip() for tag in wanted.split(",")):
+        return True
+    if prefix is None or not prefix.start <= prefix.stop <= view.length:
+        return False
+    at, crc = prefix.start, 0
+    while at < prefix.stop:  # in steps: a client that goes away does not keep a thread
+        piece = await request.app.ctx.service.in_thread(os.pread, view.descriptor, min(READ_SIZE, prefix.stop - at), at)
+        if not piece:
+            return False
+        at, crc = at + len(piece), zlib.crc32(piece, crc)
+    return crc == prefix.crc
 
 
 def _without_body(status: int, headers: dict[str, str]) -> HTTPResponse:

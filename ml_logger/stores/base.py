@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import abc
+import io
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 
-from ml_logger.errors import DeliveryTimeout
+from ml_logger.errors import DeliveryTimeout, FileReplaced
+
+T = TypeVar("T")
 
 #: What a write takes: all bytes at once, or pieces of any size for data that need not fit into memory.
 Data = bytes | Iterable[bytes]
+
+
+#: How often something that reads a whole file begins anew, where the file is replaced each time.
+TRIES = 3
 
 
 class Entry(NamedTuple):
@@ -174,7 +181,36 @@ class Store(abc.ABC):
         Raises:
             KeyNotFound: there is no such file.
         """
-        return b"".join(self.stream(key, start, stop))
+
+        def read() -> bytes:
+            whole = io.BytesIO()  # joining pieces would take their memory twice
+            for piece in self.stream(key, start, stop):
+                whole.write(piece)
+            return whole.getvalue()
+
+        return anew(read)
+
+    def open_file(self, key: str) -> BinaryIO:
+        """Open a file for reading at any place: this one, where it is on this machine, else an unnamed copy.
+
+        Raises:
+            KeyNotFound: there is no such file.
+        """
+        import tempfile
+
+        def copy() -> BinaryIO:
+            file = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it, which removes it
+            try:
+                for piece in self.stream(key):
+                    file.write(piece)
+                file.flush()
+                file.seek(0)
+            except BaseException:
+                file.close()
+                raise
+            return file
+
+        return anew(copy)
 
     def holds(self, key: str, data: bytes) -> bool:
         """Tell whether data is among the last that was appended to a file: for a caller whose append was interrupted.
@@ -204,6 +240,20 @@ class Store(abc.ABC):
     def health(self) -> Health:
         """Return what the store still owes."""
         return Health()
+
+
+def anew(work: Callable[[], T]) -> T:
+    """Do something that reads a whole file; again from the beginning where the file was replaced meanwhile.
+
+    Raises:
+        FileReplaced: it was, `TRIES` times.
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return work()
+        except FileReplaced:
+            continue
+    return work()
 
 
 class Progress:

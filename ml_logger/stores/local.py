@@ -176,6 +176,13 @@ class LocalStore(Store):
         """Yield the bytes `[start, stop)` of a file, as long as it was when opened."""
         return self.folder.stream(keys.check(key), start, stop)
 
+    def open_file(self, key: str) -> BinaryIO:
+        """Open a file for reading, at any place in it."""
+        try:
+            return os.fdopen(self.folder.open(keys.check(key), os.O_RDONLY), "rb")
+        except OSError as error:
+            raise missing_or_failed(error, key) from None
+
     def entries(self, pattern: str = "**") -> list[Entry]:
         """Return the files whose key matches a glob, sorted by key."""
         return self.folder.entries(pattern)

@@ -1,4 +1,4 @@
-"""The client's side of HTTP: one method for each route, bytes in and bytes out, no retries."""
+"""The client's side of HTTP: one method for each route, bytes in and bytes out. What was cut is read on: `fetches`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from urllib.parse import quote, urlsplit
 from ml_logger.errors import CorruptData, InvalidRoot, KeyNotFound, ServerUnavailable
 from ml_logger.stores.base import Entry
 from ml_logger.transport import protocol
+from ml_logger.transport.fetches import Fetch
 from ml_logger.transport.wire import CONNECT_TIMEOUT, Reply, Wire, reason_of, reply_of
 
 if TYPE_CHECKING:
     import requests
-
-PIECE = 2**20
 
 
 def check_url(url: str) -> str:
@@ -130,37 +129,26 @@ class HttpTransport:
         return wire
 
     def stream(self, key: str, start: int, stop: int | None) -> Iterator[bytes]:
-        """Yield the bytes `[start, stop)` of a file as they arrive.
+        """Yield the bytes `[start, stop)` of a file as they arrive, verified, and on after a cut; see `Fetch.open`.
 
         Raises:
             KeyNotFound: there is no such file; raised at once, not at the first piece.
-            ServerUnavailable: the server cannot be reached, or the connection ended early.
+            ServerUnavailable: the server cannot be reached.
         """
         if stop is not None and stop <= start:
             self.stat(key)
             return iter(())
-        headers = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"} if start or stop is not None else {}
-        response = self._request("GET", f"{protocol.FILES}/{quote(key)}", headers=headers, stream=True)
-        if response.status_code == 416:  # starts behind the end of the file
-            response.close()
-            return iter(())
-        self._raise_for(response, (200, 206), key)
-        if start and response.status_code != 206:
-            raise ServerUnavailable(f"{self.url} ignores ranges: something between us and the server rewrites requests")
-        return self._pieces(response, key)
+        return Fetch(self, key, start, stop).open()
 
-    def _pieces(self, response: requests.Response, key: str) -> Iterator[bytes]:
-        expected, received = int(response.headers.get("Content-Length", -1)), 0
-        try:
-            for piece in response.iter_content(PIECE):
-                received += len(piece)
-                yield piece
-        except self._requests.RequestException as error:
-            raise ServerUnavailable(f"{self.url} stopped in the middle of {key!r}: {reason_of(error)}") from None
-        finally:
-            response.close()
-        if received != expected:
-            raise ServerUnavailable(f"{self.url} sent {received:,} of {expected:,} bytes of {key!r}")
+    def get_file(self, key: str, headers: dict[str, str]) -> requests.Response:
+        """Ask for a file, and return the answer with its body unread: 200, 206, or a condition that does not hold.
+
+        Raises:
+            KeyNotFound: there is no such file.
+        """
+        response = self._request("GET", f"{protocol.FILES}/{quote(key)}", headers=headers, stream=True)
+        self._raise_for(response, (200, 206, 412, 416), key)
+        return response
 
     def stat(self, key: str) -> Entry:
         """Return what the server knows of one file.

@@ -13,6 +13,12 @@ HEALTH = "/v1/health"
 CONTENT_TYPE = "application/x-ml-logger"
 WRITER = "X-ML-Logger-Writer"
 MTIME = "X-ML-Logger-MTime"
+#: What `Accept` asks for: the bytes of a file in pieces with checksums, see `transport.pieces`.
+PIECES = "application/x-ml-logger-pieces"
+#: Which bytes of the file the pieces are: `START-STOP`.
+RANGE = "X-ML-Logger-Range"
+#: What a client has of the file: `START-STOP CRC`, the last in 8 hexadecimal digits.
+PREFIX = "X-ML-Logger-Prefix"
 #: On every answer of ours that tells an error: a 404 without it comes from something else.
 ERROR = "X-ML-Logger-Error"
 

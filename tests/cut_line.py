@@ -1,0 +1,102 @@
+"""A line to a server on which answers are cut in the middle, or arrive damaged."""
+
+from __future__ import annotations
+
+import re
+import socket
+import socketserver
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from ml_logger.testing.faults.proxy import reset
+from tests.slow_line import Passage, length
+
+
+class Cut(NamedTuple):
+    """What happens to the answer to one GET.
+
+    Fields:
+        after: bytes of its body that pass; None for all.
+        end: how the connection ends then: `"close"`, as a server that stops does, or `"reset"`, as one that crashes.
+        flip: the byte of its body in which a bit flips.
+        meanwhile: called when that has passed, before the connection ends.
+    """
+
+    after: int | None = None
+    end: str = "close"
+    flip: int | None = None
+    meanwhile: Callable[[], object] = int
+
+
+class CutLine(socketserver.ThreadingTCPServer):
+    """Passes requests and answers on; takes one of `cuts` for each GET of a file while there are any.
+
+    `asked` has the offsets that files were asked for from, in order.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, server: int, cuts: list[Cut]) -> None:
+        super().__init__(("127.0.0.1", 0), _Passage)
+        self.server_port = server
+        self.cuts = deque(cuts)
+        self.asked: list[int] = []
+
+    @property
+    def url(self) -> str:
+        """The address of our end."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def cut_of(self, head: bytes) -> Cut | None:
+        """Note a request, and return what happens to its answer."""
+        if not head.startswith(b"GET /v1/files/"):
+            return None
+        found = re.search(rb"\r\nrange: bytes=(\d+)-", head, re.IGNORECASE)
+        self.asked.append(int(found[1]) if found else 0)
+        return self.cuts.popleft() if self.cuts else None
+
+
+class _Passage(socketserver.StreamRequestHandler):
+    """One connection; each of its requests has one of its own to the server, which may be another one by then."""
+
+    server: CutLine
+
+    def handle(self) -> None:
+        """Pass requests on until one side hangs up, or an answer is cut."""
+        while head := Passage.message(self.rfile):
+            cut = self.server.cut_of(head)
+            try:
+                there = socket.create_connection(("127.0.0.1", self.server.server_port), 30)
+            except OSError:
+                return
+            with there, there.makefile("rb") as answers:
+                there.sendall(head + self.rfile.read(length(head)))
+                answer = Passage.message(answers)
+                body = b"" if head.startswith(b"HEAD ") else answers.read(length(answer))
+            if cut is not None and cut.flip is not None:
+                body = body[: cut.flip] + bytes([body[cut.flip] ^ 4]) + body[cut.flip + 1 :]
+            passed = body if cut is None or cut.after is None else body[: cut.after]
+            self.wfile.write(answer + passed)
+            if cut is not None:
+                self.wfile.flush()
+                cut.meanwhile()
+            if len(passed) < len(body):
+                if cut is not None and cut.end == "reset":
+                    reset(self.connection)
+                return
+
+
+@contextmanager
+def cut_line(server: int, *cuts: Cut) -> Iterator[CutLine]:
+    """Run such a line to a port for as long as the block lasts."""
+    with CutLine(server, list(cuts)) as line:
+        thread = threading.Thread(target=line.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield line
+        finally:
+            line.shutdown()
+            thread.join(30)
