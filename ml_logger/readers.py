@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ml_logger.encoders import arrays, documents, pandas_data, record_reader
-from ml_logger.errors import CorruptData, KeyNotFound, NotAvailable
+from ml_logger.errors import CorruptData, NotAvailable
 from ml_logger.stores.base import Store
 
 if TYPE_CHECKING:
@@ -39,31 +38,26 @@ def read_records(
 def read_columns(store: Store, key: str, keys: Iterable[str] | None = None) -> Columns:
     """Return a file of rows, such as `metrics.pkl`, as columns: all of them, or those of `keys`; every row is there.
 
-    Values are those of `read_records`, which the audited list admits, in the types that were logged.
+    A server decodes it and sends the columns alone. Values are those of `read_records`, which the audited list admits,
+    in the types that were logged.
 
     Raises:
         KeyNotFound: there is no such file.
         UntrustedData: a row names a class outside the audited list.
     """
-    from ml_logger.columns.decoder import Decoder
-    from ml_logger.encoders.unpickle import AUDITED
-    from ml_logger.encoders.unpickle_late import Walk
+    from ml_logger.column_readers import ColumnReader
 
-    decoder = Decoder(keys, names=AUDITED, settle=lambda record: Walk().settle(record), name=key)
-    for piece in store.stream(key):
-        decoder.feed(piece)
-    return decoder.finish()
+    return ColumnReader(store, keys).one(key)
 
 
 def read_tables(store: Store, pattern: str, keys: Iterable[str] | None = None) -> Iterator[tuple[str, Columns]]:
     """Yield key and columns of each file of rows whose key matches a glob, sorted by key; see `read_columns`.
 
-    A file that is removed meanwhile is left out.
+    From a server they come in one request, decoded as they arrive. A file that is removed meanwhile is left out.
     """
-    names = None if keys is None else list(keys)
-    for entry in store.entries(pattern):
-        with suppress(KeyNotFound):
-            yield entry.key, read_columns(store, entry.key, names)
+    from ml_logger.column_readers import ColumnReader
+
+    return ColumnReader(store, keys).many(pattern)
 
 
 def read_array(store: Store, key: str) -> Any:

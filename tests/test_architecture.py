@@ -41,6 +41,7 @@ LAYERS = [
     ],
     ["encoders"],
     ["stores"],
+    ["column_readers"],
     ["readers"],
     ["facade", "server"],
     ["cli", "testing", "compat", "integrations", "", "__main__"],

@@ -18,6 +18,8 @@ import requests
 
 from ml_logger import ML_Logger
 from ml_logger.errors import Refused
+from ml_logger.readers import read_columns
+from ml_logger.stores import open_store
 from ml_logger.testing import Server
 from ml_logger.transport import frames, pieces, protocol
 from ml_logger.transport.frames import Op
@@ -422,6 +424,7 @@ def test_nothing_blocks_the_event_loop(tmp_path: Path) -> None:
             assert len(logger.load_pkl("metrics.pkl") or []) == 100
             assert len(logger.load_text("big.txt")) == 10_000_000
             assert logger.glob("**") == ["big.txt", "metrics.pkl"]
+        assert read_columns(open_store(server.url, None, {}), "run/metrics.pkl", ["value"]).rows == 100
         statuses = [get(server, path).status_code for path in (protocol.HEALTH, f"{protocol.FILES}/none", "/nowhere")]
         assert statuses == [200, 404, 404]
         assert requests.head(f"{server.url}{protocol.FILES}/run/big.txt", timeout=30).status_code == 200

@@ -9,6 +9,7 @@ import struct
 import sys
 import warnings
 from collections.abc import Iterable
+from typing import NamedTuple
 
 _PLACE = re.compile(rb"\x80[\x04\x05]")
 _FRAMED = (b"\x80\x04\x95", b"\x80\x05\x95")
@@ -34,6 +35,14 @@ _COUNTS = {
 
 class DamagedRecords(UserWarning):
     """Bytes in a file of records that are no whole record, and were passed over."""
+
+
+class Damage(NamedTuple):
+    """Bytes that were passed over: from where on, how many, and whether nothing comes behind them."""
+
+    offset: int
+    size: int
+    at_the_end: bool
 
 
 class Window:
@@ -167,8 +176,9 @@ def next_record(window: Window, pos: int) -> int | None:
         pos += 1
 
 
-def warn_of_damage(name: str, offset: int, size: int, at_the_end: bool, level: int) -> None:
+def warn_of_damage(name: str, damage: Damage, level: int) -> None:
     """Warn about bytes that are passed over: how many, in which file, and from where on."""
+    offset, size, at_the_end = damage
     where = "at the end of" if at_the_end else "inside"
     warnings.warn(
         f"{size} byte{'s' if size > 1 else ''} {where} {name or 'the records'}, from byte {offset} on, "

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ml_logger.columns.boundaries import Window, next_record, warn_of_damage
+from ml_logger.columns.boundaries import Damage, Window, next_record, warn_of_damage
 from ml_logger.columns.opcodes import Machine, Names
 from ml_logger.columns.segments import Segment, Shapes, framed_rows
 from ml_logger.columns.table import Array, Builder, Columns, is_row
@@ -23,6 +23,16 @@ _PATIENT = 1 << 16  # bytes of a record from which on it is not looked at again 
 
 class OtherRecords(UserWarning):
     """Records that are no rows, dicts with text for keys, and were left out of a table."""
+
+
+def warn_of_others(name: str, count: int, level: int) -> None:
+    """Warn about records that were left out of a table: how many, and of which file."""
+    warnings.warn(
+        f"{count} records of {name or 'the stream'} are no rows, which are dicts with text for keys: left out "
+        "(load_pkl returns all)",
+        OtherRecords,
+        stacklevel=level + 1,
+    )
 
 
 class Decoder:
@@ -45,6 +55,10 @@ class Decoder:
         settle: what puts in place the values that `names` left for the end of a row.
         name: what to call the stream in warnings.
         start: where in the file the stream begins, for the same.
+        tell: what is called with each damage instead of a warning; records that are no rows are then counted only.
+
+    Attributes:
+        others: how many records were no rows, so far.
     """
 
     def __init__(
@@ -55,11 +69,13 @@ class Decoder:
         settle: Callable[[Any], Any] | None = None,
         name: str = "",
         start: int = 0,
+        tell: Callable[[Damage], object] | None = None,
     ) -> None:
         self.keys = None if keys is None else list(dict.fromkeys(keys))
         self._names = names
         self._settle = settle
         self._name = name
+        self._tell = tell
         self._data = b""
         self._base = start  # where in the file the data begins
         self._pos = 0  # where in the data the next record begins
@@ -70,7 +86,7 @@ class Decoder:
         self._shapes = Shapes()
         self._span = _SHORTEST
         self._alone = 0
-        self._others = 0
+        self.others = 0
         self._builder = Builder()
 
     @property
@@ -105,14 +121,9 @@ class Decoder:
         """Say that the stream has ended, and return what `take` does; a torn record at the end is warned about."""
         self._join()
         self._advance(final=True)
-        if self._others:
-            warnings.warn(
-                f"{self._others} records of {self._name or 'the stream'} are no rows, which are dicts with text for "
-                "keys: left out (load_pkl returns all)",
-                OtherRecords,
-                stacklevel=2,
-            )
-            self._others = 0
+        if self.others and self._tell is None:
+            warn_of_others(self._name, self.others, 2)
+            self.others = 0
         return self.take()
 
     # -- the way through the data -------------------------------------------------------------------------------------
@@ -185,7 +196,7 @@ class Decoder:
         whole = segment.decode(self._load)
         if whole:
             segment.add_to(self._builder, self._wanted)
-            self._others += segment.others
+            self.others += segment.others
             self._pos = int(ends[whole - 1])
         # Damage makes the rest of a segment worthless, so the next one is short.
         self._span = min(2 * self._span, _LONGEST) if whole == len(starts) else _SHORTEST
@@ -211,7 +222,7 @@ class Decoder:
                 self._shapes.learn(self._data[self._pos : end])
             self._alone += 1
         else:
-            self._others += 1
+            self.others += 1
         self._pos = end
         return True
 
@@ -249,7 +260,11 @@ class Decoder:
         finally:
             search.credit = window.credit
         self._pos = len(self._data) if found is None else found
-        warn_of_damage(self._name, search.damage, self._base + self._pos - search.damage, found is None, 4)
+        damage = Damage(search.damage, self._base + self._pos - search.damage, found is None)
+        if self._tell is None:
+            warn_of_damage(self._name, damage, 4)
+        else:
+            self._tell(damage)
         self._search = None
         return True
 

@@ -130,7 +130,7 @@ def _frozen(machine: Machine) -> None:
 
 def _bytearray(machine: Machine, data: bytes) -> None:
     if ("builtins", "bytearray") not in machine.names:
-        raise CorruptData("a bytearray, which is no plain value")
+        raise UntrustedData("a bytearray, which is no plain value: not loaded")
     machine.stack.append(machine.held.add(bytearray(data), ()))
 
 

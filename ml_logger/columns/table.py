@@ -113,12 +113,18 @@ class Column:
 
 
 class Columns(Mapping[str, Column]):
-    """A table: columns by name, in the order in which the names came up, and the number of its rows."""
+    """A table: columns by name, in the order in which the names came up, and the number of its rows.
 
-    __slots__ = ("_columns", "rows")
+    Attributes:
+        rows: how many rows it has.
+        sampled_from: of how many rows these are the ones that show the shape; None where they are all.
+    """
 
-    def __init__(self, rows: int, columns: Mapping[str, Column]) -> None:
+    __slots__ = ("_columns", "rows", "sampled_from")
+
+    def __init__(self, rows: int, columns: Mapping[str, Column], sampled_from: int | None = None) -> None:
         self.rows = rows
+        self.sampled_from = sampled_from
         self._columns = dict(columns)
 
     def __getitem__(self, name: str) -> Column:
@@ -137,7 +143,12 @@ class Columns(Mapping[str, Column]):
 
     def select(self, keys: Iterable[str]) -> Columns:
         """Return the table with these columns only, in this order; those that it does not have are left out."""
-        return Columns(self.rows, {key: self[key] for key in keys if key in self})
+        return Columns(self.rows, {key: self[key] for key in keys if key in self}, self.sampled_from)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether rows were left out, see `sampled_from`."""
+        return self.sampled_from is not None
 
     def iter_rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows as they were logged, one dict for each; the order of names is that of the columns."""
@@ -148,7 +159,8 @@ class Columns(Mapping[str, Column]):
             yield {name: value for name, value in zip(self, row, strict=True) if value is not _MISSING}
 
     def __repr__(self) -> str:
-        return f"Columns({self.rows} rows, {', '.join(self) or 'no columns'})"
+        rows = f"{self.rows} rows" if self.sampled_from is None else f"{self.rows} of {self.sampled_from} rows"
+        return f"Columns({rows}, {', '.join(self) or 'no columns'})"
 
 
 def concat(tables: Iterable[Columns]) -> Columns:

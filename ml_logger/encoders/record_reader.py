@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from ml_logger.columns.boundaries import (
+    Damage,
     DamagedRecords,
     Window,
     claimed_end,
@@ -121,5 +122,5 @@ def _pass_over(window: Window, pos: int, name: str) -> int:
     """Find the next whole record after a damaged place, and warn about the bytes in between."""
     found = next_record(window, pos + 1)
     end = len(window.data) if found is None else found
-    warn_of_damage(name, window.base + pos, end - pos, found is None, 3)
+    warn_of_damage(name, Damage(window.base + pos, end - pos, found is None), 3)
     return end

@@ -15,7 +15,7 @@ from sanic.exceptions import SanicException
 
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
-from ml_logger.server import batches, files
+from ml_logger.server import batches, files, tables
 from ml_logger.server.bodies import Bodies
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.committer import RETRY_AFTER, Committer
@@ -45,6 +45,7 @@ class Service:
         self.catalog = Catalog(self.folder.private("catalog.db"), "FULL" if power else "NORMAL", _journal(data_dir))
         self.committer = Committer(self.folder, self.catalog, power=power, fail=self._fail)
         self.bodies = Bodies(protocol.MAX_BODY)
+        self.tables = tables.Tables()
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ml-logger-files")
 
     def _fail(self, why: str) -> None:
@@ -58,6 +59,7 @@ class Service:
     def close(self) -> None:
         """Finish what was accepted."""
         self.committer.close()
+        self.tables.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -85,6 +87,7 @@ def create_app(service: Service, token: str | None) -> Sanic[Any, Any]:
     app.ctx.service = service
     app.blueprint(batches.routes)
     app.blueprint(files.routes)
+    app.blueprint(tables.routes)
     app.blueprint(routes)
     app.on_request(_guard(token))
     app.exception(Exception)(answer_error)

@@ -6,8 +6,8 @@ import abc
 import io
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from ml_logger.errors import DeliveryTimeout, FileReplaced
 
@@ -211,6 +211,13 @@ class Store(abc.ABC):
             return file
 
         return anew(copy)
+
+    def tables(self, question: Mapping[str, Any]) -> Iterator[bytes] | None:
+        """Return the answer to a question about rows of files, as `docs/protocol.rst` tells it; None without one.
+
+        Only a server of ours has one: a store need not know what its bytes are.
+        """
+        return None
 
     def holds(self, key: str, data: bytes) -> bool:
         """Tell whether data is among the last that was appended to a file: for a caller whose append was interrupted.

@@ -6,8 +6,8 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from ml_logger import keys
 from ml_logger.errors import DeliveryTimeout, Refused, ServerUnavailable, StorageFailed
@@ -183,6 +183,10 @@ class RemoteStore(Store):
     def stat(self, key: str) -> Entry:
         """Return what the server knows of one file."""
         return self.transport.stat(keys.check(key))
+
+    def tables(self, question: Mapping[str, Any]) -> Iterator[bytes] | None:
+        """Return the server's answer to a question about rows as it arrives; None where it cannot tell."""
+        return self.transport.tables(question)
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until the server has everything written before.

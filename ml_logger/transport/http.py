@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -149,6 +149,30 @@ class HttpTransport:
         response = self._request("GET", f"{protocol.FILES}/{quote(key)}", headers=headers, stream=True)
         self._raise_for(response, (200, 206, 412, 416), key)
         return response
+
+    def tables(self, question: Mapping[str, Any]) -> Iterator[bytes] | None:
+        """Return the answer to a question about rows as it arrives; None from a server that is older, or busy.
+
+        Raises:
+            KeyNotFound: there is no such file.
+            ServerUnavailable: the server cannot be reached, or the connection ended early.
+        """
+        response = self._request("POST", protocol.TABLES, json=question, stream=True)
+        is_older = response.status_code in (404, 405) and protocol.ERROR not in response.headers
+        if is_older or response.status_code in (413, 503):
+            response.close()
+            return None
+        self._raise_for(response, (200,), str(question.get("key", question.get("pattern"))))
+        return self._all(response)
+
+    def _all(self, response: requests.Response) -> Iterator[bytes]:
+        """Yield what comes of an answer that tells itself where it ends."""
+        try:
+            yield from response.iter_content(None)
+        except self._requests.RequestException as error:
+            raise ServerUnavailable(f"{self.url} stopped in the middle of an answer: {reason_of(error)}") from None
+        finally:
+            response.close()
 
     def stat(self, key: str) -> Entry:
         """Return what the server knows of one file.

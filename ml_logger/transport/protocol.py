@@ -7,10 +7,12 @@ from ml_logger.errors import CorruptData, InvalidKey, KeyNotFound, LoggerError, 
 BATCHES = "/v1/batches"
 FILES = "/v1/files"
 ENTRIES = "/v1/entries"
+TABLES = "/v1/tables"
 HEALTH = "/v1/health"
 
 #: Not a type that a browser sends to other sites without asking first.
 CONTENT_TYPE = "application/x-ml-logger"
+TABLES_TYPE = "application/x-ml-logger-tables"
 WRITER = "X-ML-Logger-Writer"
 MTIME = "X-ML-Logger-MTime"
 #: What `Accept` asks for: the bytes of a file in pieces with checksums, see `transport.pieces`.

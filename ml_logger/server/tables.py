@@ -1,0 +1,226 @@
+"""`POST /v1/tables`: the rows of files go out as columns, and only those that are asked for. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+from sanic import Blueprint, HTTPResponse, Request
+from sanic import json as sanic_json
+from sanic.response import ResponseStream
+
+from ml_logger import keys
+from ml_logger.errors import CorruptData, KeyNotFound, LoggerError, UntrustedData
+from ml_logger.server.appends import Appends
+from ml_logger.stores.folder import READ_SIZE, Folder, missing_or_failed
+from ml_logger.transport import protocol
+
+if TYPE_CHECKING:
+    from ml_logger.columns.portions import Mark, Source
+
+routes = Blueprint("tables")
+
+#: How many answers are decoded at one moment, and how many are under way: each holds a file open, and a piece of it.
+DECODING, MOST = 2, 16
+#: Seconds that a request waits for its turn, before the client is told to read the files itself.
+PATIENCE = 5.0
+#: Bytes of a file that become one table of the answer.
+PIECE = 2**23
+#: An answer goes out when so many bytes of it are ready, or after so many seconds.
+READY, AT_LEAST_EVERY = 2**18, 0.25
+#: How much longer than the file its columns may be: they are few bytes then, and not worth another request.
+LONGER = 2**14
+#: Damaged places of one file; one with more is read by the client.
+MOST_DAMAGE = 1000
+
+
+class Question(NamedTuple):
+    """What is asked for: one key, or all that match a glob and come after a key; which columns; what is known.
+
+    `marks` is None where the client does not want to know how to go on another time.
+    """
+
+    key: str | None
+    pattern: str
+    after: str
+    columns: list[str] | None
+    marks: dict[str, Mark] | None
+
+
+class Tables:
+    """The threads that decode, and the turns of those who ask."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(DECODING, thread_name_prefix="ml-logger-tables")
+        self._turns: asyncio.Semaphore | None = None
+
+    async def turn(self) -> bool:
+        """Wait for a turn, not for long; tell whether there is one, which `done` gives back."""
+        if self._turns is None:  # made by the event loop that it belongs to
+            self._turns = asyncio.Semaphore(MOST)
+        try:
+            await asyncio.wait_for(self._turns.acquire(), PATIENCE)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+    def done(self) -> None:
+        """Let the next one have a turn."""
+        assert self._turns is not None
+        self._turns.release()
+
+    def step(self, answer: Iterator[bytes]) -> asyncio.Future[bytes]:
+        """Make the next bytes of an answer, in a thread; none at its end."""
+        return asyncio.get_running_loop().run_in_executor(self._threads, _step, answer)
+
+    def close(self) -> None:
+        """Begin nothing new."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+@routes.post(protocol.TABLES, stream=True)
+async def post_tables(request: Request) -> HTTPResponse | ResponseStream | None:
+    """Answer with the columns of files, file by file, as they are decoded."""
+    service = request.app.ctx.service
+    if request.headers.get("content-type") != "application/json":
+        return sanic_json({"error": "the content type must be application/json"}, 415)
+    async with service.bodies.read(request) as body:
+        question = await service.in_thread(question_of, body)
+        del body
+    if not await service.tables.turn():
+        return sanic_json({"error": "many others are being answered"}, 503, headers={"Retry-After": "1"})
+    answer = _answer(service.folder, service.committer.appends, question)
+    step: asyncio.Future[bytes] | None = None
+    try:
+        step = service.tables.step(answer)
+        data = await asyncio.shield(step)  # a key that is not there raises here
+        response = await request.respond(content_type=protocol.TABLES_TYPE, headers={"Cache-Control": "no-store"})
+        while data:
+            await response.send(data)
+            step = service.tables.step(answer)
+            data = await asyncio.shield(step)
+        await response.eof()
+        return None
+    finally:
+        service.tables.done()
+        if step is not None:
+            step.add_done_callback(lambda done: _close(done, answer))  # the client may have gone away in the middle
+
+
+def question_of(body: bytes) -> Question:
+    """Return the question that a body asks.
+
+    Raises:
+        CorruptData: it is none.
+        InvalidKey: its key is none.
+    """
+    from ml_logger.columns.portions import mark_from
+
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError):
+        asked = None
+    if type(asked) is not dict:
+        raise CorruptData("a question is a JSON object")
+    key, pattern, after = asked.get("key"), asked.get("pattern", "**"), asked.get("after", "")
+    columns, marks = asked.get("columns"), asked.get("marks")
+    texts = [pattern, after, *([] if key is None else [key])]
+    if columns is not None and type(columns) is list:
+        texts += columns
+    if any(type(text) is not str for text in texts) or type(columns) not in (list, type(None)):
+        raise CorruptData("key, pattern and after are texts, and columns a list of texts")
+    if type(marks) not in (dict, type(None)):
+        raise CorruptData("marks are an object")
+    known = None if marks is None else {name: mark_from(mark) for name, mark in marks.items()}
+    return Question(None if key is None else keys.check(key), pattern, after, columns, known)
+
+
+def _close(step: asyncio.Future[bytes], answer: Generator[bytes, None, None]) -> None:
+    if not step.cancelled():
+        step.exception()  # looked at: nobody waits for it any more
+    answer.close()
+
+
+def _step(answer: Iterator[bytes]) -> bytes:
+    """Return the next bytes of an answer: so many, or those of some time, but one piece at least."""
+    pieces, size, until = [], 0, time.monotonic() + AT_LEAST_EVERY
+    for piece in answer:
+        pieces.append(piece)
+        size += len(piece)
+        if size >= READY or time.monotonic() > until:
+            break
+    return b"".join(pieces)
+
+
+def _answer(folder: Folder, appends: Appends, question: Question) -> Generator[bytes, None, None]:
+    """Yield the blocks of an answer."""
+    from ml_logger.columns import wire
+
+    if question.key is not None:
+        yield from _file(appends, question.key, question)
+    else:
+        for entry in folder.entries(question.pattern):
+            if entry.key > question.after:
+                try:
+                    yield from _file(appends, entry.key, question)
+                except KeyNotFound:
+                    continue  # removed since it was listed
+                except LoggerError as error:
+                    yield wire.note(kind="failed", error=str(error))
+                    return
+    yield wire.note(kind="stop")
+
+
+def _file(appends: Appends, key: str, question: Question) -> Iterator[bytes]:
+    """Yield the blocks of one file; where the decoder of plain values cannot tell, the client reads it itself."""
+    from ml_logger.columns import portions, wire
+
+    try:
+        descriptor, status, length = appends.open_view(key)
+    except OSError as error:
+        raise missing_or_failed(error, key) from None
+    try:
+        source = _source(descriptor, status, length)
+        start = portions.start_of((question.marks or {}).get(key), source)
+        yield wire.note(kind="file", key=key, size=length, start=start)
+        yield from _blocks(source, start, question)
+    except (UntrustedData, CorruptData, RecursionError):
+        yield wire.note(kind="fetch")
+    finally:
+        os.close(descriptor)
+
+
+def _blocks(source: Source, start: int, question: Question) -> Iterator[bytes]:
+    from ml_logger.columns import portions, wire
+    from ml_logger.columns.table import Columns
+
+    sent, damage = 0, 0
+    for event in portions.decode(source, question.columns, start, piece=PIECE, marked=question.marks is not None):
+        if isinstance(event, Columns):
+            pieces = wire.encode(event)
+            sent += sum(map(len, pieces))
+            if sent > source.size - start + LONGER:
+                raise CorruptData("the columns are longer than the file")
+            yield from pieces
+            continue
+        damage += len(event.damage)
+        if damage > MOST_DAMAGE:
+            raise CorruptData("a file with that much damage")
+        yield wire.note(kind=type(event).__name__.lower(), **event._asdict())
+
+
+def _source(descriptor: int, status: os.stat_result, length: int) -> Source:
+    from ml_logger.columns.portions import Source
+
+    def stream(start: int) -> Iterator[bytes]:
+        while start < length and (piece := os.pread(descriptor, min(READ_SIZE, length - start), start)):
+            yield piece
+            start += len(piece)
+
+    identity = f"{status.st_dev:x}-{status.st_ino:x}"
+    return Source(identity, length, status.st_mtime, lambda at, to: os.pread(descriptor, to - at, at), stream)
