@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from ml_logger.encoders import records
 from ml_logger.errors import SpoolFull, UnsupportedValue
 from ml_logger.facade.scopes import RowEncoder, Scope, Slot, Steps
 from ml_logger.facade.text import Text
-from ml_logger.metrics import RANK, STEP, TIMESTAMP, Row
+from ml_logger.metrics import RANK, Row
 from ml_logger.plain import PLAIN
 from ml_logger.stores.base import Receipt
 
@@ -24,7 +24,7 @@ HISTOGRAMS_FILE = "histograms.pkl"
 #: Rows that may be pending at once, in files, caches and prefixes of their own; then the oldest is written.
 MOST_PENDING = 256
 
-_SLOT = (METRICS_FILE, None)  # of nearly every row
+_SLOT: Slot = (METRICS_FILE, None)  # of nearly every row
 
 SEP, END = " ", "\n"
 UNSET: Any = type("Unset", (), {"__repr__": lambda self: "<unset>"})()
@@ -33,7 +33,7 @@ UNSET: Any = type("Unset", (), {"__repr__": lambda self: "<unset>"})()
 class Metrics(Text):
     """The verbs for scalars, parameters and histograms."""
 
-    _plain_names: tuple[str, ...] = ()
+    _known_names: Sequence[str] = ()
 
     def log(
         self,
@@ -70,20 +70,22 @@ class Metrics(Text):
             UnsupportedValue: a value that is no number, text, list or small array; a number for `file`, `cache`,
                 `sep`, `end` or `color`, which would be lost. Nothing of the call is taken.
         """
+        slot: Slot = _SLOT
         if file is not None or cache is not None or color is not None or end is not END or sep is not SEP:
             _check_options(file=file, cache=cache, sep=sep, end=end, color=color)
+            slot = (file or METRICS_FILE, cache)
         if len(args) == 1 and type(args[0]) is int and key_values and metrics is None and step is UNSET:
             # What nearly every call is. Names are the same call after call, and are looked at once.
-            if PLAIN.issuperset(map(type, key_values.values())) and tuple(key_values) == self._plain_names:
+            if [*key_values] == self._known_names and PLAIN.issuperset(map(type, key_values.values())):
                 stored = key_values
             else:
                 stored = plain.metrics(key_values)
+                rows.check_names(stored)
                 if stored is key_values:
-                    self._plain_names = tuple(key_values)
+                    self._known_names = [*key_values]
             if self._has_blocks:
                 self._take_within(self._current(), args[0], key_values, stored, silent, file, cache)
             else:
-                slot = _SLOT if file is None and cache is None else (file or METRICS_FILE, cache)
                 self._take(args[0], key_values, stored, silent, slot, self._steps)
             if flush:
                 self._flush(slot=self._current().slot(file or METRICS_FILE, cache))
@@ -110,6 +112,8 @@ class Metrics(Text):
         """Take values as the block says: below its prefix, by its names."""
         if scope.names:
             values, stored = _renamed(values, scope.names), _renamed(stored, scope.names)
+        rows.check_names(stored)
+        step = step if step is UNSET else plain.number(step)
         self._take(step, values, stored, silent, scope.slot(file or METRICS_FILE, cache), scope.steps)
 
     def _take(
@@ -121,10 +125,6 @@ class Metrics(Text):
         slot: Slot,
         steps: Steps,
     ) -> None:
-        if STEP in stored or TIMESTAMP in stored:
-            rows.check_names(stored)
-        if type(step) is not int and step is not UNSET:
-            step = plain.number(step)
         shown = None if silent or self._silent else rows.shown(values, stored)
         if self._lock._is_owned():  # type: ignore[attr-defined]
             # A signal handler has interrupted this very thread: the call that it interrupted finishes the work.
