@@ -86,7 +86,8 @@ def acknowledgements_lost(scene: Scene, rounds: int) -> Report:
     server = scene.server()
     server.start()
     with Proxy(server.port) as proxy:
-        writers = [scene.writer(proxy.url, "--pause", 0.0005) for _ in range(3)]
+        # Slowly: hardly anything gets through for as long as this takes, and all of it is sent at the end.
+        writers = [scene.writer(proxy.url, "--pause", 0.005) for _ in range(3)]
         for _ in range(rounds):
             for writer in writers:
                 writer.wait_for(writer.count() + 100)
