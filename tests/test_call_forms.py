@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 import ml_logger
 from ml_logger import Color, ML_Logger, errors
-from ml_logger.facade.metrics import UNSET
+from ml_logger.facade.forms import UNSET
 from ml_logger.testing import Server
 
 Call = Callable[[ML_Logger], object]

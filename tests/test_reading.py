@@ -168,3 +168,17 @@ def test_arranging(logger: ML_Logger) -> None:
     assert logger.load_text("/root.txt") == "b/a.txt"
     with pytest.raises(KeyNotFound):
         logger.load_text("gone/a.txt")
+
+
+def test_names_that_look_like_patterns(logger: ML_Logger) -> None:
+    """`remove` takes no patterns, and says so; a file or a folder that has such a name can be removed."""
+    for name in ("a*/b.txt", "a?.txt", "ab.txt", "a[b].txt"):
+        logger.log_text("x", name)
+    for pattern in ("*.txt", "a*b.txt", "none/*"):
+        with pytest.raises(InvalidKey, match=r"remove\(\*logger\.glob"):
+            logger.remove("ab.txt", pattern)
+    assert len(logger.glob("**")) == 4
+    logger.remove("a*", "a?.txt", "a[b].txt")
+    assert logger.glob("**") == ["ab.txt"]
+    logger.remove(*logger.glob("*.txt"))
+    assert logger.glob("**") == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ml_logger import keys
+from ml_logger import config, keys
 from ml_logger.encoders import records
 from ml_logger.errors import InvalidKey, UnsupportedValue
 from ml_logger.facade.metrics import Metrics
@@ -108,14 +108,20 @@ class Files(Metrics):
         """Remove files, and folders with all that is in them; what is not there is no error.
 
         Raises:
-            InvalidKey: a pattern: what matches it is removed by `remove(*logger.glob("*.png"))`.
+            InvalidKey: a pattern, unless something is called so: what matches it, `remove(*logger.glob("*.png"))`
+                removes.
         """
-        for path in paths:
-            if any(wild in str(path) for wild in "*?"):
-                raise InvalidKey(f"remove takes paths, and {path!s} is a pattern: remove(*logger.glob({str(path)!r}))")
-        self.flush()
         targets = [self._key(path) for path in paths]
+        self.flush()
+        for path, key in zip(paths, targets, strict=True):
+            if ("*" in key or "?" in key) and not self._is_there(key):
+                raise InvalidKey(f"remove takes paths, and {path!s} is a pattern: remove(*logger.glob({str(path)!r}))")
         return Receipts(self._put(key, lambda key=key: self._store.remove(key)) for key in targets)  # type: ignore[misc]
+
+    def _is_there(self, key: str) -> bool:
+        store, name = self._store, keys.literal(key)
+        store.flush(config.get("ML_LOGGER_READ_TIMEOUT"))
+        return bool(store.entries(name) or store.entries(f"{name}/**"))
 
     def move(self, source: PathLike, to: PathLike) -> Receipt:
         """Rename a file or a folder; a file in the way is replaced."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from ml_logger import keys, parameters, plain, tables
 from ml_logger import metrics as rows
 from ml_logger.encoders import records
 from ml_logger.errors import SpoolFull, UnsupportedValue
+from ml_logger.facade.forms import END, SEP, UNSET, check_options, told_apart
 from ml_logger.facade.scopes import RowEncoder, Scope, Slot, Steps
 from ml_logger.facade.text import Text
 from ml_logger.metrics import RANK, Row
@@ -24,16 +25,13 @@ HISTOGRAMS_FILE = "histograms.pkl"
 #: Rows that may be pending at once, in files, caches and prefixes of their own; then the oldest is written.
 MOST_PENDING = 256
 
-_SLOT: Slot = (METRICS_FILE, None)  # of nearly every row
-
-SEP, END = " ", "\n"
-UNSET: Any = type("Unset", (), {"__repr__": lambda self: "<unset>"})()
+_SLOT: tuple[str, str | None] = (METRICS_FILE, None)  # of nearly every row
 
 
 class Metrics(Text):
     """The verbs for scalars, parameters and histograms."""
 
-    _known_names: Sequence[str] = ()
+    _plain_names: list[str] | None = None  # of the last row whose names were looked at
 
     def log(
         self,
@@ -70,34 +68,39 @@ class Metrics(Text):
             UnsupportedValue: a value that is no number, text, list or small array; a number for `file`, `cache`,
                 `sep`, `end` or `color`, which would be lost. Nothing of the call is taken.
         """
-        slot: Slot = _SLOT
+        slot = _SLOT
         if file is not None or cache is not None or color is not None or end is not END or sep is not SEP:
-            _check_options(file=file, cache=cache, sep=sep, end=end, color=color)
-            slot = (file or METRICS_FILE, cache)
+            check_options(file=file, cache=cache, sep=sep, end=end, color=color)
+            slot = file or METRICS_FILE, cache
         if len(args) == 1 and type(args[0]) is int and key_values and metrics is None and step is UNSET:
             # What nearly every call is. Names are the same call after call, and are looked at once.
-            if [*key_values] == self._known_names and PLAIN.issuperset(map(type, key_values.values())):
+            if PLAIN.issuperset(map(type, key_values.values())) and [*key_values] == self._plain_names:
                 stored = key_values
             else:
-                stored = plain.metrics(key_values)
-                rows.check_names(stored)
-                if stored is key_values:
-                    self._known_names = [*key_values]
+                stored = self._looked_at(key_values)
             if self._has_blocks:
-                self._take_within(self._current(), args[0], key_values, stored, silent, file, cache)
+                self._take_within(self._current(), args[0], key_values, stored, silent, slot)
             else:
                 self._take(args[0], key_values, stored, silent, slot, self._steps)
             if flush:
-                self._flush(slot=self._current().slot(file or METRICS_FILE, cache))
+                self._flush(slot=self._current().slot(*slot))
             return
-        values, number, texts = _dispatch(args, metrics, key_values, step)
+        values, number, texts = told_apart(args, metrics, key_values, step)
         has_row = bool(values) or number is not UNSET
         if has_row:
-            self._take_within(self._current(), number, values, plain.metrics(values), silent, file, cache)
+            self._take_within(self._current(), number, values, plain.metrics(values), silent, slot)
         if texts:
             self.log_line(*texts, sep=sep, end=end, color=color, file=None if has_row else file)
         if flush:
-            self._flush(cache, file, self._current().slot(file or METRICS_FILE, cache) if has_row else None)
+            self._flush(cache, file, self._current().slot(*slot) if has_row else None)
+
+    def _looked_at(self, values: dict[str, Any]) -> dict[str, Any]:
+        stored = plain.metrics(values)
+        if not self._has_blocks:  # which give other names
+            rows.check_names(stored)
+        if stored is values:
+            self._plain_names = [*values]
+        return stored
 
     def _take_within(
         self,
@@ -106,15 +109,13 @@ class Metrics(Text):
         values: Mapping[str, Any],
         stored: Mapping[str, Any],
         silent: bool,
-        file: str | None,
-        cache: str | None,
+        slot: tuple[str, str | None],
     ) -> None:
         """Take values as the block says: below its prefix, by its names."""
         if scope.names:
             values, stored = _renamed(values, scope.names), _renamed(stored, scope.names)
         rows.check_names(stored)
-        step = step if step is UNSET else plain.number(step)
-        self._take(step, values, stored, silent, scope.slot(file or METRICS_FILE, cache), scope.steps)
+        self._take(step, values, stored, silent, scope.slot(*slot), scope.steps)
 
     def _take(
         self,
@@ -125,6 +126,8 @@ class Metrics(Text):
         slot: Slot,
         steps: Steps,
     ) -> None:
+        if type(step) is not int and step is not UNSET:
+            step = plain.number(step)
         shown = None if silent or self._silent else rows.shown(values, stored)
         if self._lock._is_owned():  # type: ignore[attr-defined]
             # A signal handler has interrupted this very thread: the call that it interrupted finishes the work.
@@ -288,33 +291,3 @@ def _row_encoder(key: str) -> RowEncoder:
     from ml_logger.encoders import documents  # most runs have no such files
 
     return lambda record: documents.encode_row(record, keys.suffix(key))
-
-
-def _check_options(**options: Any) -> None:
-    """Refuse what was meant as a value of a name that `log` has a use for: it would be lost without a word."""
-    for name, given in options.items():
-        if given is not None and not isinstance(given, (str, os.PathLike)):
-            raise UnsupportedValue(
-                f"{name}={given!r:.60} is no text: pass a value of this name in a dict, log(step, {{{name!r}: ...}})"
-            )
-
-
-def _dispatch(
-    args: tuple[Any, ...], metrics: Any, key_values: dict[str, Any], step: Any
-) -> tuple[dict[str, Any], Any, list[Any]]:
-    """Tell step, values and text of `log`'s positional arguments apart, by what they are and never by their count."""
-    if metrics is not None and not isinstance(metrics, Mapping):
-        raise UnsupportedValue(f"metrics= is a mapping, not {metrics!r:.60}: pass a value of this name in a dict")
-    given = [values for values in (metrics, *args) if isinstance(values, Mapping)]
-    texts = [arg for arg in args if not isinstance(arg, Mapping)]
-    values: dict[str, Any] = {}
-    for each in (*given, key_values):
-        values.update(each)
-    number = UNSET
-    has_values = bool(given or key_values)  # an empty mapping is one, too
-    if has_values and texts and args[0] is texts[0] and (args[0] is None or plain.is_number(args[0])):
-        number = texts.pop(0)
-    if step is not UNSET:
-        number = plain.number(step)
-        values = {"step": number, **values}
-    return values, number, texts

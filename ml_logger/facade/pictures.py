@@ -9,7 +9,7 @@ from typing import Any
 from ml_logger import keys, plain
 from ml_logger.errors import InvalidKey
 from ml_logger.facade.files import Files, PathLike, numbered, suffixed
-from ml_logger.facade.metrics import UNSET
+from ml_logger.facade.forms import UNSET
 from ml_logger.stores.base import Receipt, Receipts
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from ml_logger import plain, tables
 from ml_logger.errors import UnsupportedValue
-from ml_logger.facade.metrics import UNSET, Metrics
+from ml_logger.facade.forms import UNSET
+from ml_logger.facade.metrics import Metrics
 
 if TYPE_CHECKING:
     from ml_logger.summaries import SummaryCache
