@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ml_logger.encoders import arrays, documents, pandas_data, record_reader
-from ml_logger.errors import CorruptData, NotAvailable
+from ml_logger.errors import CorruptData, InvalidSetting, NotAvailable
 from ml_logger.stores.base import Store
 
 if TYPE_CHECKING:
@@ -60,8 +60,16 @@ def read_tables(store: Store, pattern: str, keys: Iterable[str] | None = None) -
     return ColumnReader(store, keys).many(pattern)
 
 
-def read_array(store: Store, key: str) -> Any:
-    """Return the numpy array of an `.npy` file, or the dict of arrays of an `.npz` file; nothing in it is executed."""
+def read_array(store: Store, key: str, *, mmap: bool = False) -> Any:
+    """Return the numpy array of an `.npy` file, or the dict of arrays of an `.npz` file; nothing in it is executed.
+
+    With `mmap` the array of an `.npy` file is not read but mapped into memory: that of the file, or of a copy.
+    """
+    if mmap:
+        if key.endswith(".npz"):
+            raise InvalidSetting(f"mmap=True needs an .npy file, and {key!r} is an archive: load it without mmap")
+        with store.open_file(key) as file:
+            return arrays.decode_mapped(file, key)
     data = store.read(key)
     return arrays.decode_npz(data, key) if key.endswith(".npz") else arrays.decode(data, key)
 

@@ -233,7 +233,7 @@ def test_a_bit_that_flips_again_is_said(stored: Server, tmp_path: Path, read: st
 
 
 def test_arrays_and_archives_come_over_such_a_line(server: Server, tmp_path: Path) -> None:
-    """Everything that reads goes on after a cut: arrays and archives."""
+    """Everything that reads goes on after a cut: arrays, mapped ones too, and archives."""
     array = np.arange(200_000)
     (tmp_path / "source").mkdir()
     (tmp_path / "source" / "a.txt").write_bytes(DATA)
@@ -242,6 +242,7 @@ def test_arrays_and_archives_come_over_such_a_line(server: Server, tmp_path: Pat
         logger.upload_dir(tmp_path / "source", "a.zip")
     reads: list[Callable[[ML_Logger], Any]] = [
         lambda logger: np.array_equal(logger.load_np("a.npy"), array),
+        lambda logger: np.array_equal(logger.load_np("a.npy", mmap=True), array),
         lambda logger: Path(logger.download_dir("a.zip", to=tmp_path / "back")[0]).read_bytes() == DATA,
     ]
     for read in reads:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from ml_logger import ML_Logger
-from ml_logger.errors import InvalidKey, KeyNotFound, UntrustedData
+from ml_logger.errors import CorruptData, InvalidKey, InvalidSetting, KeyNotFound, UntrustedData
+from tests import programs
 
 
 def test_forms_of_a_path(logger: ML_Logger) -> None:
@@ -92,6 +93,68 @@ def test_waiting_for_a_file(logger: ML_Logger, root: str) -> None:
             thread.start()
             assert logger.load_pkl(name, tries=6000, delay=0.01) == ["here"]
             thread.join(60)
+
+
+def test_a_mapped_array(logger: ML_Logger) -> None:
+    """With `mmap` an array is there without being read, cannot be written, and stays when its file is replaced."""
+    array = np.arange(300_000, dtype=np.float32).reshape(3, -1)
+    logger.save_np(array, "a/x.npy")
+    mapped = logger.load_np("a", "x.npy", mmap=True)
+    logger.save_np(np.zeros(3), "a/x.npy")
+    logger.remove("a")
+    logger.glob("*")
+
+    assert isinstance(mapped, np.memmap)
+    assert np.array_equal(mapped, array) and mapped.dtype == array.dtype
+    with pytest.raises(ValueError, match="read-only"):
+        mapped[0, 0] = 1
+
+
+def test_what_cannot_be_mapped(logger: ML_Logger) -> None:
+    """An archive of arrays, what is no array, and nothing at all are told apart."""
+    logger.log_data({"a": np.arange(2)}, path="x.pkl")
+    logger.upload_buffer(b"PK\x03\x04", "x.npz")
+    logger.save_np(np.arange(2000), "x.npy")
+    logger.upload_buffer(logger.load_file("x.npy")[:-1], "torn.npy")
+
+    with pytest.raises(InvalidSetting, match=r"'me/run/x\.npz' is an archive: load it without mmap"):
+        logger.load_np("x.npz", mmap=True)
+    with pytest.raises(CorruptData, match=r"me/run/x\.pkl: is no \.npy file"):
+        logger.load_np("x.pkl", mmap=True)
+    with pytest.raises(CorruptData, match=r"me/run/torn\.npy: has 15,999 bytes .* 16,000: torn"):
+        logger.load_np("torn.npy", mmap=True)
+    with pytest.raises(KeyNotFound, match="nothing"):
+        logger.load_np("nothing.npy", mmap=True)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells how much memory a program had")
+def test_a_mapped_array_needs_little_memory(root: str) -> None:
+    """A large array is mapped, and one row of it is looked at, in little memory."""
+    code = """
+        import sys
+        import numpy as np
+        from ml_logger import ML_Logger
+        exec(sys.argv[2])
+        with ML_Logger(root=sys.argv[1], silent=True) as logger:
+            with open("x.npy", "wb") as file:
+                np.lib.format.write_array_header_1_0(
+                    file, {"descr": "<f8", "fortran_order": False, "shape": (300, 131072)}
+                )
+                file.truncate(file.tell() + 300 * 2**20)
+            logger.upload_file("x.npy", "x.npy")
+            logger.save_np(np.arange(2), "small.npy")
+            logger.load_np("small.npy", mmap=True)
+            before = peak()
+            array = logger.load_np("x.npy", mmap=True)
+            assert array[299].sum() == 0
+            print(array.nbytes >> 20, peak() - before)
+    """
+    done = programs.run(code, root, programs.PEAK)
+    size, more = map(int, done.stdout.split())
+
+    assert done.stderr == ""
+    assert size == 300
+    assert more < 60, "MiB at most"
 
 
 class Own:

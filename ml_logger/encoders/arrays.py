@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ml_logger.errors import CorruptData, UnsupportedValue
+from ml_logger.errors import CorruptData, LoggerError, UnsupportedValue
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -107,6 +108,44 @@ def decode(data: bytes, key: str = "") -> Array:
     behind = len(data) - stream.tell()
     if behind:
         raise CorruptData(f"{_at(key)}goes on for {behind} bytes behind its array")
+    return array
+
+
+def decode_mapped(file: BinaryIO, key: str = "") -> Array:
+    """Map the array of an open .npy file into memory, read-only; the file may be closed afterwards.
+
+    Raises as `decode` does.
+    """
+    import numpy as np
+
+    npy: Any = np.lib.format
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    try:
+        version = npy.read_magic(file)
+        if version == (3, 0):  # names of fields beyond Latin-1: numpy has no public function for that head alone
+            return _read_whole(file, key)
+        read_head = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read_head(file)
+        length = math.prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0:
+            raise ValueError(f"a shape of {shape}")
+    except LoggerError:
+        raise
+    except Exception as error:  # a hostile header fails in a dozen ways
+        raise CorruptData(f"{_at(key)}is no .npy file: {error}") from error
+    if dtype.hasobject:
+        raise UnsupportedValue(f"{_at(key)}holds Python objects, which are never unpickled")
+    start = file.tell()
+    if size != start + length:
+        raise CorruptData(f"{_at(key)}has {size - start:,} bytes behind its head, and an array of {length:,}: torn?")
+    return np.memmap(file, dtype, "r", start, shape, "F" if fortran else "C")
+
+
+def _read_whole(file: BinaryIO, key: str) -> Array:
+    file.seek(0)
+    array = decode(file.read(), key)
+    array.flags.writeable = False
     return array
 
 

@@ -99,16 +99,24 @@ class Reading(Pictures):
     def _target(self, paths: tuple[PathLike, ...], key: PathLike | None) -> str:
         return self._key(*paths, *(() if key is None else (key,)))
 
-    def load_np(self, *paths: PathLike, key: PathLike | None = None) -> Any:
+    def load_np(self, *paths: PathLike, key: PathLike | None = None, mmap: bool = False) -> Any:
         """Return the array of an `.npy` file, or the dict of arrays of an `.npz` file.
+
+        Args:
+            paths, key: the path, as in `load_pkl`.
+            mmap: True maps an `.npy` file into memory, read-only, as `numpy.load(mmap_mode="r")` does: only what is
+                looked at is read from the disk. From a server it is copied first, to a temporary file that is gone
+                with the array. Replacing the file does no harm; cutting it does.
 
         Raises:
             KeyNotFound: there is no such file.
-            CorruptData: it is no array, or one of objects, which could execute code.
+            CorruptData: it is no array.
+            UnsupportedValue: an array of objects, which could execute code.
+            InvalidSetting: `mmap` of an `.npz` file.
         """
         from ml_logger import readers
 
-        return readers.read_array(self._settled(), self._target(paths, key))
+        return readers.read_array(self._settled(), self._target(paths, key), mmap=mmap)
 
     def load_jsonl(
         self,
