@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,9 @@ import numpy as np
 import pytest
 
 from ml_logger import ML_Logger
+from ml_logger.columns.boundaries import DamagedRecords
 from ml_logger.errors import CorruptData, InvalidKey, InvalidSetting, KeyNotFound, UntrustedData
+from ml_logger.readers import read_columns
 from tests import programs
 
 
@@ -93,6 +97,44 @@ def test_waiting_for_a_file(logger: ML_Logger, root: str) -> None:
             thread.start()
             assert logger.load_pkl(name, tries=6000, delay=0.01) == ["here"]
             thread.join(60)
+
+
+ROWS = [{"_step": step, "loss": step / 7, "phase": "train"} for step in range(60)]
+RECORDS = [pickle.dumps(row, 4) for row in ROWS]
+
+#: What is in the place of row 30, and how many bytes of it are passed over; then how the file ends.
+DAMAGE = {
+    "zeros": (bytes(len(RECORDS[30])), len(RECORDS[30]), b""),
+    "noise": (b"\xff\x00\xa5" * 30, 90, b""),
+    "torn": (RECORDS[30][:-20], len(RECORDS[30]) - 20, b""),
+    "torn, and at the end too": (RECORDS[30][:-3], len(RECORDS[30]) - 3, RECORDS[30][:41]),
+}
+
+ALL_ROWS: dict[str, Callable[[ML_Logger], object]] = {
+    "load_pkl": lambda logger: logger.load_pkl("metrics.pkl"),
+    "iload_pkl": lambda logger: list(logger.iload_pkl("metrics.pkl")),
+    "read_columns": lambda logger: list(read_columns(logger._store, "me/run/metrics.pkl").iter_rows()),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("read", ALL_ROWS)
+def test_a_damaged_file(logger: ML_Logger, read: str, damage: str) -> None:
+    """All whole rows come, before the damage and after it; a warning names the file, the place, and what is lost."""
+    instead, lost, end = DAMAGE[damage]
+    begin = b"".join(RECORDS[:30])
+    data = begin + instead + b"".join(RECORDS[31:])
+    logger.upload_buffer(data + end, "metrics.pkl")
+    logger.load_file("metrics.pkl")  # waits until it is there
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        rows = ALL_ROWS[read](logger)
+
+    assert rows == ROWS[:30] + ROWS[31:]
+    assert {one.category for one in caught} == {DamagedRecords}
+    said = [f"{lost} bytes inside me/run/metrics.pkl, from byte {len(begin)} on"]
+    said += [f"{len(end)} bytes at the end of me/run/metrics.pkl, from byte {len(data)} on"] if end else []
+    assert [str(one.message) for one in caught] == [f"{text}, are no whole record: passed over" for text in said]
 
 
 def test_a_mapped_array(logger: ML_Logger) -> None:
