@@ -53,6 +53,24 @@ def test_the_intake_of_a_server_is_measured_for_each_durability() -> None:
                 assert (syncs > 0) == (durability == "power")
 
 
+def test_fetching_is_measured_beside_nginx() -> None:
+    """Our own ways have a line each; curl and nginx have theirs, or it is said that they are missing."""
+    printed = quick("fetch.py")
+
+    ways = ["ours, download_file", "ours, load_file"]
+    missing = re.findall(r"^(curl|nginx) is not installed", printed, re.M)
+    if "curl" not in missing:
+        ways += ["ours, curl", "ours, curl to a file"]
+        if "nginx" not in missing:
+            ways += ["nginx, curl", "nginx, curl to a file"]
+    lines = dict(re.findall(r"^((?:ours|nginx), [a-z_ ]*[a-z_]) +│(.*)$", printed, re.M))
+    assert set(lines) == set(ways)
+    for line in lines.values():
+        numbers = [float(number.replace(",", "")) for number in line.split()]
+        assert len(numbers) == (4 if "nginx, curl" in ways else 2)
+        assert min(numbers[:2]) > 0
+
+
 def test_reading_is_measured_beside_a_loop() -> None:
     """Each file has a line for the loop, for one column and for all; memory is below the limit where Linux tells it."""
     printed = quick("read.py")
