@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ml_logger.encoders import arrays, documents, pandas_data, record_reader
 from ml_logger.errors import CorruptData, InvalidSetting, NotAvailable
-from ml_logger.stores.base import Store
+from ml_logger.stores.base import Store, anew
 
 if TYPE_CHECKING:
     from ml_logger.columns.table import Columns
@@ -47,7 +47,8 @@ def read_columns(store: Store, key: str, keys: Iterable[str] | None = None) -> C
     """
     from ml_logger.column_readers import ColumnReader
 
-    return ColumnReader(store, keys).one(key)
+    reader = ColumnReader(store, keys)
+    return anew(lambda: reader.one(key))
 
 
 def read_tables(store: Store, pattern: str, keys: Iterable[str] | None = None) -> Iterator[tuple[str, Columns]]:
@@ -113,11 +114,15 @@ def read_csv(store: Store, key: str, **kw: Any) -> Any:
         import pandas
     except ImportError:
         raise NotAvailable("tables need pandas, which is not installed: pip install pandas") from None
-    with open_stream(store.stream(key)) as file:
-        try:
+
+    def read() -> Any:
+        with open_stream(store.stream(key)) as file:
             return pandas.read_csv(file, **kw)
-        except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise CorruptData(f"{key} is no CSV: {error}") from None
+
+    try:
+        return anew(read)
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise CorruptData(f"{key} is no CSV: {error}") from None
 
 
 def open_stream(chunks: Iterable[bytes]) -> BinaryIO:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from ml_logger import ML_Logger
 from ml_logger.errors import CorruptData, FileReplaced, KeyNotFound, ServerUnavailable
+from ml_logger.readers import read_columns
 from ml_logger.testing import Server
 from ml_logger.transport import fetches, pieces
 from tests.cut_line import Cut, cut_line
@@ -164,6 +166,42 @@ def test_a_file_that_is_replaced_is_read_anew(stored: Server, tmp_path: Path, re
         assert line.asked == [0, THIRD, 0]
 
     assert data == (stored.data_dir / "a.bin").read_bytes() != DATA
+
+
+def rows(count: int) -> bytes:
+    """Return so many rows, as a logger writes them; another count makes other ones."""
+    return b"".join(pickle.dumps({"step": step, "of": count}, 4) for step in range(count))
+
+
+def lines(count: int) -> bytes:
+    """Return so many lines of JSON; another count makes other ones."""
+    return b"".join(b'{"step": %d, "of": %d}\n' % (step, count) for step in range(count))
+
+
+def table(count: int) -> bytes:
+    """Return so many lines of CSV below their head; another count makes other ones."""
+    return b"step,of\n" + b"".join(b"%d,%d\n" % (step, count) for step in range(count))
+
+
+@pytest.mark.parametrize(
+    ("made", "read"),
+    [
+        (rows, lambda logger: [row["of"] for row in logger.load_pkl("a.bin")]),
+        (rows, lambda logger: read_columns(logger._store, "a.bin", iter(["of"]))["of"].to_list()),
+        (lines, lambda logger: [line["of"] for line in logger.load_jsonl("a.bin")]),
+        (table, lambda logger: logger.load_csv("a.bin")["of"].tolist()),
+    ],
+    ids=["load_pkl", "read_columns", "load_jsonl", "load_csv"],
+)
+def test_rows_that_are_replaced_are_read_anew(
+    server: Server, made: Callable[[int], bytes], read: Callable[[ML_Logger], list[int]]
+) -> None:
+    """Rows of two files are never mixed: a list, a table or columns are all of the new one."""
+    store(server, made(30_000))
+    cut = Cut(TWO, meanwhile=lambda: store(server, made(29_999)))
+    with cut_line(server.port, cut) as line, ML_Logger(root=line.url, silent=True) as logger:
+        assert read(logger) == [29_999] * 29_999
+        assert line.asked == [0, THIRD, 0]
 
 
 @pytest.mark.parametrize("how", OTHER)

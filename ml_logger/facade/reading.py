@@ -12,7 +12,7 @@ from ml_logger.errors import InvalidKey, KeyNotFound
 from ml_logger.facade.files import DATA_FILE
 from ml_logger.facade.metrics import METRICS_FILE
 from ml_logger.facade.pictures import Pictures
-from ml_logger.stores.base import Store
+from ml_logger.stores.base import Store, anew
 
 if TYPE_CHECKING:
     from ml_logger.readers import Trust
@@ -54,9 +54,13 @@ class Reading(Pictures):
         Raises:
             UntrustedData: a record names a class that is not trusted.
         """
-        while True:
+
+        def read() -> list[Any] | None:
             found = self._records(paths, key, start, stop, trust)
-            records = None if found is None else list(found)
+            return None if found is None else list(found)
+
+        while True:
+            records = anew(read)
             tries -= 1
             if records or tries <= 0:
                 return records
@@ -136,7 +140,8 @@ class Reading(Pictures):
         from ml_logger import readers
 
         try:
-            return list(readers.read_lines(self._settled(), self._target(paths, key), start=start, stop=stop))
+            store, target = self._settled(), self._target(paths, key)
+            return anew(lambda: list(readers.read_lines(store, target, start=start, stop=stop)))
         except KeyNotFound:
             return None
 
