@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 from ml_logger import keys as key_rules
 from ml_logger.columns import portions, wire
-from ml_logger.columns.boundaries import Damage, warn_of_damage
+from ml_logger.columns.boundaries import warn_of_damage
 from ml_logger.columns.decoder import warn_of_others
-from ml_logger.columns.portions import Ended, Gathered, Settled, Source
+from ml_logger.columns.portions import Gathered, Settled, Source
 from ml_logger.columns.table import Columns
 from ml_logger.errors import CorruptData, KeyNotFound, ServerUnavailable
-from ml_logger.stores.base import Store
+from ml_logger.stores.base import Entry, Store
+from ml_logger.table_cache import TableCache
+
+#: Bytes of a file from which on it is kept in the cache: a smaller one is decoded as fast as it is looked up. What
+#: comes from a server has also travelled.
+LARGE, LARGE_THERE = 1 << 22, 1 << 16
+#: What is decoded here is kept if it is not more than this part of the file: else it would take too long to write.
+SMALL_PART = 8
+#: A file is kept anew when it has grown by this part, or by `LARGE_THERE`: what is kept is written as a whole.
+GROWN = 32
 
 
 class ColumnReader:
@@ -22,11 +31,13 @@ class ColumnReader:
     Args:
         store: where the files are.
         columns: the columns to read; all by default.
+        cache: what was read before, with the same columns.
     """
 
-    def __init__(self, store: Store, columns: Iterable[str] | None = None) -> None:
+    def __init__(self, store: Store, columns: Sequence[str] | None = None, cache: TableCache | None = None) -> None:
         self._store = store
-        self._columns = None if columns is None else list(dict.fromkeys(columns))
+        self._columns = columns
+        self._cache = cache
 
     def one(self, key: str) -> Columns:
         """Return the table of one file.
@@ -35,24 +46,28 @@ class ColumnReader:
             KeyNotFound: there is no such file.
             UntrustedData: a row names a class outside the audited list.
         """
-        answer = self._ask({"key": key})
+        known = self._cache.find(key) if self._cache else None
+        answer = self._ask({"key": key}, {} if known is None else {key: known})
         if answer is None:
             return self._here(key)
-        [(_, gathered)] = answer
-        return self._finish(key, gathered)
+        files = list(answer)
+        if len(files) != 1:
+            raise ServerUnavailable(f"the server answered about {len(files)} files instead of {key!r}")
+        return self._finish(key, files[0][1])
 
     def many(self, pattern: str) -> Iterator[tuple[str, Columns]]:
         """Yield key and table of each file whose key matches a glob, sorted by key."""
         after = begun = ""
+        known = self._cache.find_all(pattern) if self._cache else {}
         while True:
-            answer = self._ask({"pattern": pattern, "after": after})
+            answer = self._ask({"pattern": pattern, "after": after}, known)
             if answer is None:
                 yield from self._many_here(pattern, after)
                 return
             try:
-                for key, gathered in answer:
+                for key, file in answer:
                     with suppress(KeyNotFound):  # read here, and removed meanwhile
-                        yield key, self._finish(key, gathered)
+                        yield key, self._finish(key, file)
                     after = key
                 return
             except ServerUnavailable:
@@ -61,76 +76,138 @@ class ColumnReader:
                     raise
                 begun = after
 
-    def _many_here(self, pattern: str, after: str) -> Iterator[tuple[str, Columns]]:
-        for entry in self._store.entries(pattern):
-            if entry.key > after:
-                with suppress(KeyNotFound):
-                    yield entry.key, self._here(entry.key)
+    def _ask(self, question: dict[str, Any], known: dict[str, Settled]) -> Iterator[tuple[str, File]] | None:
+        question["columns"] = self._columns
+        if self._cache:
+            question["marks"] = {key: settled.mark for key, settled in known.items()}
+        pieces = self._store.tables(question)
+        return None if pieces is None else files_of(pieces, known, self._cache)
 
-    def _ask(self, question: dict[str, Any]) -> Iterator[tuple[str, Gathered | None]] | None:
-        pieces = self._store.tables({**question, "columns": self._columns})
-        return None if pieces is None else _files(pieces)
-
-    def _finish(self, key: str, gathered: Gathered | None) -> Columns:
-        """Return the table of what was gathered; a file that the server leaves to us is read here."""
-        if gathered is None:
+    def _finish(self, key: str, file: File) -> Columns:
+        """Return the table of what the server told of a file; what it leaves to us is read here."""
+        if file.is_lost:
+            return ColumnReader(self._store, self._columns).one(key)
+        if file.is_left:
             return self._here(key)
+        if file.size >= LARGE_THERE:
+            self._keep(key, file)
+        return self._told(key, file.gathered)
+
+    def _keep(self, key: str, file: File) -> None:
+        settled, known = file.gathered.settled, file.known
+        if self._cache is None or settled is None:
+            return
+        grown = settled.mark.offset - (known.mark.offset if known is not None else 0)
+        if known is None or grown >= max(LARGE_THERE, known.mark.offset // GROWN):
+            self._cache.keep(key, file.gathered.settle(), settled)
+
+    def _told(self, key: str, gathered: Gathered) -> Columns:
         for damage in gathered.damage:
             warn_of_damage(key, damage, 2)
         if gathered.others:
             warn_of_others(key, gathered.others, 2)
         return gathered.table(self._columns)
 
-    def _here(self, key: str) -> Columns:
+    # -- files that are decoded here ----------------------------------------------------------------------------------
+
+    def _many_here(self, pattern: str, after: str) -> Iterator[tuple[str, Columns]]:
+        for entry in self._store.entries(pattern):
+            if entry.key > after:
+                with suppress(KeyNotFound):
+                    yield entry.key, self._here(entry.key, entry)
+
+    def _here(self, key: str, entry: Entry | None = None) -> Columns:
         """Decode a file here, with the names of the audited list."""
         from ml_logger.encoders.unpickle import AUDITED
         from ml_logger.encoders.unpickle_late import Walk
 
-        store, gathered = self._store, Gathered()
-        source = Source("", 0, 0.0, lambda at, to: store.read(key, at, to), lambda start: store.stream(key, start))
+        if self._cache and entry is None:
+            entry = self._store.stat(key)
+        source = self._source(key, entry)
+        marked = self._cache is not None and source.size >= LARGE
+        file = File(source.size, self._cache.find(key) if self._cache and marked else None)
+        start = portions.start_of(file.known.mark, source) if file.known else 0
+        if not file.begin(key, start, self._cache):
+            start = 0
         settle = lambda record: Walk().settle(record)  # noqa: E731 - a walk of its own for each record
-        for event in portions.decode(source, self._columns, 0, marked=False, names=AUDITED, settle=settle):
-            gathered.add(event)
-        return self._finish(key, gathered)
+        for event in portions.decode(source, self._columns, start, marked=marked, names=AUDITED, settle=settle):
+            file.gathered.add(event)
+        if file.known and start and portions.start_of(file.known.mark, self._source(key, self._store.stat(key))) == 0:
+            return ColumnReader(self._store, self._columns)._here(key)  # replaced meanwhile
+        if marked and SMALL_PART * file.gathered.settle().nbytes <= source.size:
+            self._keep(key, file)
+        return self._told(key, file.gathered)
+
+    def _source(self, key: str, entry: Entry | None) -> Source:
+        store, (_, size, mtime) = self._store, entry or Entry(key, 0, 0.0)
+        return Source("", size, mtime, lambda at, to: store.read(key, at, to), lambda start: store.stream(key, start))
 
 
-def _files(pieces: Iterator[bytes]) -> Iterator[tuple[str, Gathered | None]]:
-    """Yield key and content of each file of an answer; None for one that the server leaves to us.
+class File:
+    """What is there of one file: what was known, and what has come.
+
+    Attributes:
+        known: what the cache has of it; None where that is not the same file any more.
+        is_left: whether the server leaves it to us.
+        is_lost: whether what was known is gone: the server's answer begins behind it.
+    """
+
+    def __init__(self, size: int, known: Settled | None) -> None:
+        self.size = size
+        self.known = known
+        self.gathered = Gathered()
+        self.is_left = self.is_lost = False
+
+    def begin(self, key: str, start: int, cache: TableCache | None) -> bool:
+        """Begin with the rows before an offset, which the cache has; tell whether it has them."""
+        known, self.known = self.known, None
+        if not start:
+            return True
+        table = cache.load(key, known) if cache and known and known.mark.offset == start else None
+        if table is None or known is None:
+            return False
+        self.known = known
+        self.gathered.go_on(table, known)
+        return True
+
+
+def files_of(
+    pieces: Iterator[bytes], known: dict[str, Settled] | None = None, cache: TableCache | None = None
+) -> Iterator[tuple[str, File]]:
+    """Yield key and content of each file of an answer.
 
     Raises:
         CorruptData: it is no answer of a server of ours.
         ServerUnavailable: it is not whole.
     """
-    blocks, key, gathered = wire.Blocks(), "", Gathered()
+    blocks, key, file = wire.Blocks(), "", File(0, None)
     for piece in pieces:
         for block in blocks.feed(piece):
             head = block.head
             kind = head.get("kind")
             if kind == "stop":
+                next(pieces, None)  # the end of the answer: the connection can be used again
                 return
             if kind == "failed":
                 raise ServerUnavailable(f"the server could not go on behind {key!r}: {str(head.get('error'))[:200]}")
             if kind == "file":
-                key, gathered = key_rules.check(head.get("key", "")), Gathered()
+                key = key_rules.check(head.get("key", ""))
+                file = File(_number(head, "size"), (known or {}).get(key))
+                file.is_lost = not file.begin(key, _number(head, "start"), cache)
             elif kind == "fetch":
-                yield key, None
+                file.is_left = True
+                yield key, file
             elif kind == "rows":
-                gathered.add(wire.decode(block))
+                file.gathered.add(wire.decode(block))
             else:
-                gathered.add(_told(head))
+                file.gathered.add(portions.told_by({"kind": None, **head}))
                 if kind == "ended":
-                    yield key, gathered
+                    yield key, file
     raise ServerUnavailable(f"the server stopped in the middle of its answer, behind {key!r}")
 
 
-def _told(head: dict[str, Any]) -> Settled | Ended:
-    """Return what a block without a body tells of a file."""
-    try:
-        damage = [Damage(int(offset), int(size), bool(at_the_end)) for offset, size, at_the_end in head["damage"]]
-        if head["kind"] == "settled":
-            return Settled(portions.mark_from(head["mark"]), damage, int(head["others"]))
-        if head["kind"] == "ended":
-            return Ended(damage, int(head["others"]))
-    except (LookupError, TypeError, ValueError) as error:
-        raise CorruptData(f"no answer about a file: {error}") from None
-    raise CorruptData(f"{str(head['kind'])[:100]!r} is nothing that a server answers about a file")
+def _number(head: dict[str, Any], name: str) -> int:
+    number = head.get(name)
+    if type(number) is not int or number < 0:
+        raise CorruptData(f"a file with {name} {str(number)[:100]}")
+    return number

@@ -31,6 +31,10 @@ def _mebibytes(text: str) -> int:
     return size
 
 
+def _cache_size(text: str) -> int:
+    return 0 if text.strip().lower() in _UNTRUE or float(text) == 0 else _mebibytes(text)
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.strip().lower() not in choices:
@@ -100,6 +104,13 @@ SETTINGS = {
             False,
             _flag,
             "On SIGTERM leave properly: write pending rows, deliver within the limits, then pass the signal on (off).",
+        ),
+        Setting("ML_LOGGER_CACHE", None, str, "Folder for tables that were read before (`~/.cache/ml_logger`)."),
+        Setting(
+            "ML_LOGGER_CACHE_SIZE",
+            2**30,
+            _cache_size,
+            "Size of all that is kept there, in MiB; 0 keeps nothing (1024).",
         ),
         Setting("ML_LOGGER_DATA_DIR", None, str, "Data folder of the server when `--data-dir` is not given (./runs)."),
         Setting("SLURM_JOB_ID", None, str, "Set by SLURM: the id of the job, which `slurm_job_id` tells."),
@@ -206,6 +217,16 @@ def spool_folder() -> Path:
     import tempfile
 
     return Path(tempfile.gettempdir()) / f"ml_logger-{user()}" / "spool"
+
+
+def cache_folder() -> Path | None:
+    """Return the folder for what can be had again, in the cache of the user; None where there is no place for it."""
+    chosen = get("ML_LOGGER_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    home = Path(cache) if cache and os.path.isabs(cache) else Path(os.path.expanduser("~")) / ".cache"
+    return home / "ml_logger" if home.is_absolute() and _can_create(home) else None
 
 
 def _can_create(folder: Path) -> bool:

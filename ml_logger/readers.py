@@ -7,11 +7,13 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ml_logger import config
 from ml_logger.encoders import arrays, documents, pandas_data, record_reader
 from ml_logger.errors import CorruptData, InvalidSetting, NotAvailable
 from ml_logger.stores.base import Store, anew
 
 if TYPE_CHECKING:
+    from ml_logger.column_readers import ColumnReader
     from ml_logger.columns.table import Columns
 
 Trust = bool | Sequence[str]
@@ -38,16 +40,15 @@ def read_records(
 def read_columns(store: Store, key: str, keys: Iterable[str] | None = None) -> Columns:
     """Return a file of rows, such as `metrics.pkl`, as columns: all of them, or those of `keys`; every row is there.
 
-    A server decodes it and sends the columns alone. Values are those of `read_records`, which the audited list admits,
+    A server decodes it and sends the columns alone. Of a file that has grown since it was read the last time, only what
+    is new is decoded, see `ML_LOGGER_CACHE_SIZE`. Values are those of `read_records`, which the audited list admits,
     in the types that were logged.
 
     Raises:
         KeyNotFound: there is no such file.
         UntrustedData: a row names a class outside the audited list.
     """
-    from ml_logger.column_readers import ColumnReader
-
-    reader = ColumnReader(store, keys)
+    reader = _column_reader(store, keys)
     return anew(lambda: reader.one(key))
 
 
@@ -56,9 +57,18 @@ def read_tables(store: Store, pattern: str, keys: Iterable[str] | None = None) -
 
     From a server they come in one request, decoded as they arrive. A file that is removed meanwhile is left out.
     """
-    from ml_logger.column_readers import ColumnReader
+    return _column_reader(store, keys).many(pattern)
 
-    return ColumnReader(store, keys).many(pattern)
+
+def _column_reader(store: Store, keys: Iterable[str] | None) -> ColumnReader:
+    """Return a reader of columns, with a cache where the store is one that outlives the program."""
+    from ml_logger.column_readers import ColumnReader
+    from ml_logger.table_cache import TableCache
+
+    columns = None if keys is None else list(dict.fromkeys(keys))
+    limit, folder = config.get("ML_LOGGER_CACHE_SIZE"), config.cache_folder()
+    cache = TableCache(folder / "tables", limit, store.address, columns) if limit and folder and store.address else None
+    return ColumnReader(store, columns, cache)
 
 
 def read_array(store: Store, key: str, *, mmap: bool = False) -> Any:

@@ -18,7 +18,7 @@ from tests.wire import append, post
 
 @pytest.fixture(autouse=True)
 def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test a spool and a working folder of its own, and none of the person's settings."""
+    """Give each test a spool, a cache and a working folder of its own, and none of the person's settings."""
     for name in [name for name in os.environ if name.startswith("ML_LOGGER_")]:
         monkeypatch.delenv(name)
     for name in ("NO_COLOR", "FORCE_COLOR"):
@@ -27,6 +27,7 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.setenv("ML_LOGGER_SPOOL", str(tmp_path / "spool"))
+    monkeypatch.setenv("ML_LOGGER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MPLBACKEND", "agg")
 
 

@@ -41,7 +41,7 @@ LAYERS = [
     ],
     ["encoders"],
     ["stores"],
-    ["column_readers"],
+    ["table_cache", "column_readers"],
     ["readers"],
     ["facade", "server"],
     ["cli", "testing", "compat", "integrations", "", "__main__"],

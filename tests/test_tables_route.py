@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import requests
 
-from ml_logger.column_readers import ColumnReader, _files
+from ml_logger.column_readers import ColumnReader, files_of
 from ml_logger.columns import wire
 from ml_logger.errors import CorruptData, KeyNotFound, LoggerError, Refused, ServerUnavailable, UntrustedData
 from ml_logger.readers import read_columns, read_tables
@@ -126,7 +126,7 @@ def test_only_what_is_asked_for_travels(server: Server) -> None:
     one = answer(server, key="m.pkl", columns=["metric 3"])
     assert kinds(one) == ["file", "rows", "ended", "stop"]
     assert 160_000 <= len(one) < 161_000
-    assert kinds(answer(server, key="plain.pkl", marks={})) == ["file", "rows", "settled", "rows", "ended", "stop"]
+    assert kinds(answer(server, key="plain.pkl", marks={})) == ["file", "rows", "settled", "ended", "stop"]
     for key in ("numpy.pkl", "bytearray.pkl", "names.pkl", "large.pkl"):
         whole = answer(server, key=key)
         assert kinds(whole)[::2] == ["file", "stop"] and "fetch" in kinds(whole)
@@ -141,10 +141,10 @@ def test_many_files_are_one_request(server: Server) -> None:
         path.write_bytes(file_of(ROWS[:20]))
     (server.data_dir / "run007" / "other.pkl").write_bytes(file_of(ROWS))
 
-    found = list(_files(iter([answer(server, pattern="**/metrics.pkl", columns=["loss"])])))
+    found = list(files_of(iter([answer(server, pattern="**/metrics.pkl", columns=["loss"])])))
     assert [key for key, _ in found] == [f"run{number:03}/metrics.pkl" for number in range(300)]
     rest = answer(server, pattern="**/metrics.pkl", after="run297/metrics.pkl")
-    assert [key for key, _ in _files(iter([rest]))] == ["run298/metrics.pkl", "run299/metrics.pkl"]
+    assert [key for key, _ in files_of(iter([rest]))] == ["run298/metrics.pkl", "run299/metrics.pkl"]
 
 
 @pytest.mark.parametrize(
@@ -245,12 +245,12 @@ def test_answers_that_are_none_are_refused() -> None:
     good = wire.note(kind="file", key="a", size=1, start=0)
     for bad in (b"<html>" * 9, good + wire.note(kind="ended", damage=[[1]], others=0), good + wire.note(kind="x")):
         with pytest.raises(CorruptData):
-            list(_files(iter([bad])))
+            list(files_of(iter([bad])))
     for cut in (b"", good, good[:9], good + wire.note(kind="ended", damage=[], others=0)):
         with pytest.raises(ServerUnavailable):
-            list(_files(iter([cut])))
+            list(files_of(iter([cut])))
     with pytest.raises(LoggerError):
-        list(_files(iter([wire.note(kind="file", key="../a", size=1, start=0)])))
+        list(files_of(iter([wire.note(kind="file", key="../a", size=1, start=0)])))
 
 
 def descriptors(server: Server) -> int:

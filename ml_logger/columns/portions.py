@@ -6,7 +6,7 @@ Shared by the client, for files that it has, and by the server, for those that i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml_logger.columns.boundaries import Damage
@@ -94,9 +94,30 @@ def mark_from(told: Any) -> Mark:
     """
     if type(told) is list and len(told) == 5:
         identity, size, mtime, offset, hashed = told
-        if all(type(text) is str for text in (identity, hashed)) and all(type(n) is int for n in (size, offset)):
-            return Mark(identity, size, float(mtime), offset, hashed)
+        if (
+            all(type(text) is str for text in (identity, hashed))
+            and all(type(n) is int for n in (size, offset))
+            and type(mtime) in (int, float)
+        ):
+            return Mark(identity, size, mtime, offset, hashed)
     raise CorruptData(f"{str(told)[:100]} is no mark of a file")
+
+
+def told_by(head: Mapping[str, Any]) -> Settled | Ended:
+    """Return what the head of a block tells of a file.
+
+    Raises:
+        CorruptData: it tells nothing that is known here.
+    """
+    try:
+        damage = [Damage(int(offset), int(size), bool(at_the_end)) for offset, size, at_the_end in head["damage"]]
+        if head["kind"] == "settled":
+            return Settled(mark_from(head["mark"]), damage, int(head["others"]))
+        if head["kind"] == "ended":
+            return Ended(damage, int(head["others"]))
+    except (LookupError, TypeError, ValueError) as error:
+        raise CorruptData(f"nothing that is told about a file: {error}") from None
+    raise CorruptData(f"{str(head['kind'])[:100]!r} is nothing that is told about a file")
 
 
 def decode(

@@ -35,10 +35,10 @@ _LARGEST = 1 << 20  # bytes of one value: a larger one might take more steps tha
 
 
 class Block(NamedTuple):
-    """One block: what its head says, and its body."""
+    """One block: what its head says, and its body, which lies in the data that it came in."""
 
     head: dict[str, Any]
-    body: bytes
+    body: bytes | memoryview
 
 
 class Blocks:
@@ -60,10 +60,10 @@ class Blocks:
         if self._have < self._need:
             return
         data, at = piece if len(self._pieces) == 1 else b"".join(self._pieces), 0
-        while len(data) - at >= (need := self._size(data, at)):
+        while len(data) - at >= (need := size_of(data, at)):
             _, _, head, _ = _HEAD.unpack_from(data, at)
             begin = at + _HEAD.size
-            yield Block(_head_of(data[begin : begin + head]), data[begin + head : at + need])
+            yield Block(_head_of(data[begin : begin + head]), memoryview(data)[begin + head : at + need])
             at += need
         self._pieces, self._have, self._need = [data[at:]], len(data) - at, need
 
@@ -72,14 +72,19 @@ class Blocks:
         """Whether the stream may end here."""
         return not self._have
 
-    def _size(self, data: bytes, at: int) -> int:
-        """Return how long the block is that begins here, as far as that is known."""
-        if len(data) - at < _HEAD.size:
-            return _HEAD.size
-        magic, version, head, body = _HEAD.unpack_from(data, at)
-        if magic != _MAGIC or version != _VERSION or head > _LONGEST_HEAD:
-            raise CorruptData("no block of a table of this version")
-        return int(_HEAD.size + head + body)
+
+def size_of(data: bytes, at: int = 0) -> int:
+    """Return how long the block is that begins here, as far as the data tells it.
+
+    Raises:
+        CorruptData: it is none of this version.
+    """
+    if len(data) - at < _HEAD.size:
+        return _HEAD.size
+    magic, version, head, body = _HEAD.unpack_from(data, at)
+    if magic != _MAGIC or version != _VERSION or head > _LONGEST_HEAD:
+        raise CorruptData("no block of a table of this version")
+    return int(_HEAD.size + head + body)
 
 
 def note(**head: Any) -> bytes:
@@ -235,8 +240,8 @@ def _stream(values: list[Any]) -> bytes:
 class _Body:
     """The bytes of a table, read from their beginning."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(self, data: bytes | memoryview) -> None:
+        self._data = memoryview(data)
         self._at = 0
 
     def array(self, kind: np.dtype[Any], count: int) -> Array:
@@ -248,7 +253,7 @@ class _Body:
         if size < 0 or size > len(self._data) - self._at:
             _refuse("a table that is cut short")
         begin, self._at = self._at, self._at + size + -size % _ALIGNED
-        return memoryview(self._data)[begin : begin + size]
+        return self._data[begin : begin + size]
 
     def end(self) -> None:
         """Make sure that nothing is left."""

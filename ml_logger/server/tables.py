@@ -202,7 +202,7 @@ def _blocks(source: Source, start: int, question: Question) -> Iterator[bytes]:
     sent, damage = 0, 0
     for event in portions.decode(source, question.columns, start, piece=PIECE, marked=question.marks is not None):
         if isinstance(event, Columns):
-            pieces = wire.encode(event)
+            pieces = wire.encode(event) if event.rows else []
             sent += sum(map(len, pieces))
             if sent > source.size - start + LONGER:
                 raise CorruptData("the columns are longer than the file")

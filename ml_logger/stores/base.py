@@ -133,7 +133,12 @@ class Store(abc.ABC):
     Writes of one thread take effect in their order. They return a receipt at once; what they raise is a mistake of the
     caller (a bad key) or, in a store on this machine, a disk that refuses. Reads see the writes that went before them
     once `flush` has returned.
+
+    Attributes:
+        address: where it is, for a cache of what was read from it; empty where nothing outlives the program.
     """
+
+    address = ""
 
     @abc.abstractmethod
     def append(self, key: str, data: bytes) -> Receipt:

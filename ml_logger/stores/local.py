@@ -39,6 +39,7 @@ class LocalStore(Store):
 
     def __init__(self, root: Path, boundaries: Boundaries | None = None) -> None:
         self.root = root
+        self.address = str(root.absolute())
         self.folder = Folder(root, follow_links=True)
         self._boundaries = boundaries or {}
         self._files: OrderedDict[str, int] = OrderedDict()

@@ -57,6 +57,7 @@ class RemoteStore(Store):
 
     def __init__(self, transport: HttpTransport, home: Spools, limits: Limits) -> None:
         self.transport = transport
+        self.address = transport.url
         self._home = home
         self._limits = limits
         self._lock = threading.RLock()
