@@ -42,7 +42,7 @@ LAYERS = [
     ["encoders"],
     ["stores"],
     ["table_cache", "column_readers"],
-    ["readers"],
+    ["readers", "following"],
     ["facade", "server"],
     ["cli", "testing", "compat", "integrations", "", "__main__"],
 ]

@@ -77,6 +77,28 @@ class Reading(Pictures):
         """Return an iterator over the records of a file, decoded as they arrive; none where there is no such file."""
         return self._records(paths, key, start, stop, trust) or iter(())
 
+    def follow(
+        self, *paths: PathLike, key: PathLike | None = None, poll: float = 1.0, timeout: float | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Return an iterator over the rows of a file, those that are there and those that come: each once, in order.
+
+        It waits for a file that is not there yet, and for a server that is restarted. A file that is replaced or
+        removed is another one, which is read from its beginning. Leave the loop to end it, or set a timeout.
+
+        Args:
+            paths, key: the path, as in `load_pkl`.
+            poll: seconds between two looks for more.
+            timeout: seconds without a new row after which the iterator ends; never by default.
+
+        Raises:
+            InvalidSetting: poll or timeout is no time to wait.
+            ServerUnavailable: the server cannot be reached when the loop begins.
+            UntrustedData: a row names a class outside the audited list.
+        """
+        from ml_logger.following import follow
+
+        return follow(self._settled(), self._target(paths, key), poll=poll, timeout=timeout)
+
     def _records(
         self,
         paths: tuple[PathLike, ...],
