@@ -11,6 +11,7 @@ from ml_logger.columns import portions, wire
 from ml_logger.columns.boundaries import warn_of_damage
 from ml_logger.columns.decoder import warn_of_others
 from ml_logger.columns.portions import Gathered, Settled, Source
+from ml_logger.columns.sampling import sample
 from ml_logger.columns.table import Columns
 from ml_logger.errors import CorruptData, KeyNotFound, ServerUnavailable
 from ml_logger.stores.base import Entry, Store
@@ -32,12 +33,20 @@ class ColumnReader:
         store: where the files are.
         columns: the columns to read; all by default.
         cache: what was read before, with the same columns.
+        curves: over which column curves are drawn, and how many points of each are enough; all rows by default.
     """
 
-    def __init__(self, store: Store, columns: Sequence[str] | None = None, cache: TableCache | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        columns: Sequence[str] | None = None,
+        cache: TableCache | None = None,
+        curves: tuple[str, int] | None = None,
+    ) -> None:
         self._store = store
         self._columns = columns
         self._cache = cache
+        self._curves = curves
 
     def one(self, key: str) -> Columns:
         """Return the table of one file.
@@ -78,7 +87,9 @@ class ColumnReader:
 
     def _ask(self, question: dict[str, Any], known: dict[str, Settled]) -> Iterator[tuple[str, File]] | None:
         question["columns"] = self._columns
-        if self._cache:
+        if self._curves:
+            question["x"], question["points"] = self._curves
+        elif self._cache:
             question["marks"] = {key: settled.mark for key, settled in known.items()}
         pieces = self._store.tables(question)
         return None if pieces is None else files_of(pieces, known, self._cache)
@@ -86,7 +97,7 @@ class ColumnReader:
     def _finish(self, key: str, file: File) -> Columns:
         """Return the table of what the server told of a file; what it leaves to us is read here."""
         if file.is_lost:
-            return ColumnReader(self._store, self._columns).one(key)
+            return ColumnReader(self._store, self._columns, curves=self._curves).one(key)
         if file.is_left:
             return self._here(key)
         if file.size >= LARGE_THERE:
@@ -106,7 +117,8 @@ class ColumnReader:
             warn_of_damage(key, damage, 2)
         if gathered.others:
             warn_of_others(key, gathered.others, 2)
-        return gathered.table(self._columns)
+        table = gathered.table(self._columns)
+        return sample(table, *self._curves) if self._curves and not table.sampled else table
 
     # -- files that are decoded here ----------------------------------------------------------------------------------
 
@@ -133,7 +145,7 @@ class ColumnReader:
         for event in portions.decode(source, self._columns, start, marked=marked, names=AUDITED, settle=settle):
             file.gathered.add(event)
         if file.known and start and portions.start_of(file.known.mark, self._source(key, self._store.stat(key))) == 0:
-            return ColumnReader(self._store, self._columns)._here(key)  # replaced meanwhile
+            return ColumnReader(self._store, self._columns, curves=self._curves)._here(key)  # replaced meanwhile
         if marked and SMALL_PART * file.gathered.settle().nbytes <= source.size:
             self._keep(key, file)
         return self._told(key, file.gathered)

@@ -37,38 +37,56 @@ def read_records(
     return map(pandas_data.revive, record_reader.decode(chunks, trust=trust, name=key, start=first, stop=last))
 
 
-def read_columns(store: Store, key: str, keys: Iterable[str] | None = None) -> Columns:
+def read_columns(
+    store: Store, key: str, keys: Iterable[str] | None = None, *, points: int | None = None, x: str = "_step"
+) -> Columns:
     """Return a file of rows, such as `metrics.pkl`, as columns: all of them, or those of `keys`; every row is there.
 
     A server decodes it and sends the columns alone. Of a file that has grown since it was read the last time, only what
     is new is decoded, see `ML_LOGGER_CACHE_SIZE`. Values are those of `read_records`, which the audited list admits,
     in the types that were logged.
 
+    Args:
+        store: where it is.
+        key: the file.
+        keys: the columns, in this order; those that the file does not have are left out.
+        points: all rows by default; else, to draw curves, those with the lowest and the highest values only, at most so
+            many for each column, see `sampling.sample`. The table says so: `sampled`, `sampled_from`.
+        x: the column that curves are drawn over; with `points` it is there also where `keys` does not name it.
+
     Raises:
         KeyNotFound: there is no such file.
         UntrustedData: a row names a class outside the audited list.
+        NotAvailable: `points` needs tsdownsample, which is not installed.
+        InvalidSetting: `points` is no number of points.
     """
-    reader = _column_reader(store, keys)
+    reader = _column_reader(store, keys, points, x)
     return anew(lambda: reader.one(key))
 
 
-def read_tables(store: Store, pattern: str, keys: Iterable[str] | None = None) -> Iterator[tuple[str, Columns]]:
+def read_tables(
+    store: Store, pattern: str, keys: Iterable[str] | None = None, *, points: int | None = None, x: str = "_step"
+) -> Iterator[tuple[str, Columns]]:
     """Yield key and columns of each file of rows whose key matches a glob, sorted by key; see `read_columns`.
 
     From a server they come in one request, decoded as they arrive. A file that is removed meanwhile is left out.
     """
-    return _column_reader(store, keys).many(pattern)
+    return _column_reader(store, keys, points, x).many(pattern)
 
 
-def _column_reader(store: Store, keys: Iterable[str] | None) -> ColumnReader:
+def _column_reader(store: Store, keys: Iterable[str] | None, points: int | None, x: str) -> ColumnReader:
     """Return a reader of columns, with a cache where the store is one that outlives the program."""
     from ml_logger.column_readers import ColumnReader
     from ml_logger.table_cache import TableCache
 
-    columns = None if keys is None else list(dict.fromkeys(keys))
+    if points is not None:
+        from ml_logger.columns import sampling
+
+        sampling.check(points)
+    columns = None if keys is None else list(dict.fromkeys(keys if points is None else [x, *keys]))
     limit, folder = config.get("ML_LOGGER_CACHE_SIZE"), config.cache_folder()
     cache = TableCache(folder / "tables", limit, store.address, columns) if limit and folder and store.address else None
-    return ColumnReader(store, columns, cache)
+    return ColumnReader(store, columns, cache, None if points is None else (x, points))
 
 
 def read_array(store: Store, key: str, *, mmap: bool = False) -> Any:

@@ -150,10 +150,13 @@ def decode(
             yield decoder.take()
             fed = 0
     if marked:
-        yield decoder.take()
+        if decoder.rows:
+            yield decoder.take()
         yield Settled(mark_of(source, decoder.offset), damage[:], decoder.others)
     known, others = (len(damage), decoder.others) if marked else (0, 0)
-    yield decoder.finish()
+    rest = decoder.finish()
+    if rest.rows:
+        yield rest
     yield Ended(damage[known:], decoder.others - others)
 
 
@@ -175,7 +178,8 @@ class Gathered:
     def add(self, event: Event) -> None:
         """Take what comes next."""
         if isinstance(event, Columns):
-            (self._tables if self.settled is None else self._rest).append(event)
+            if event.rows:
+                (self._tables if self.settled is None else self._rest).append(event)
             return
         self.damage += event.damage
         self.others += event.others

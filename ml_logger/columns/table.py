@@ -171,6 +171,25 @@ def concat(tables: Iterable[Columns]) -> Columns:
     return builder.build()
 
 
+def pick(table: Columns, rows: Array) -> Columns:
+    """Return some rows of a table, given by their ascending numbers; it says of how many they are."""
+    columns = {}
+    for name, column in table.items():
+        parts = []
+        for positions, values in column.parts:
+            if positions is None:
+                parts.append(Part(None, values[rows]))
+                continue
+            inside = np.isin(positions, rows, assume_unique=True)
+            where = np.searchsorted(rows, positions[inside])
+            if len(where):
+                parts.append(Part(None if len(where) == len(rows) else where, values[inside]))
+        for array in (array for part in parts for array in part if array is not None):
+            array.flags.writeable = False
+        columns[name] = Column(len(rows), parts)
+    return Columns(len(rows), columns, table.rows)
+
+
 class Builder:
     """Take values of rows, many at once in any order, or row by row, and make a table of them."""
 

@@ -21,7 +21,7 @@ from ml_logger.stores.folder import READ_SIZE, Folder, missing_or_failed
 from ml_logger.transport import protocol
 
 if TYPE_CHECKING:
-    from ml_logger.columns.portions import Mark, Source
+    from ml_logger.columns.portions import Event, Mark, Source
 
 routes = Blueprint("tables")
 
@@ -33,6 +33,8 @@ PATIENCE = 5.0
 PIECE = 2**23
 #: An answer goes out when so many bytes of it are ready, or after so many seconds.
 READY, AT_LEAST_EVERY = 2**18, 0.25
+#: Bytes of columns that are held at once to choose the rows which show their curves; of more, all are sent.
+HELD = 2**27
 #: How much longer than the file its columns may be: they are few bytes then, and not worth another request.
 LONGER = 2**14
 #: Damaged places of one file; one with more is read by the client.
@@ -42,7 +44,8 @@ MOST_DAMAGE = 1000
 class Question(NamedTuple):
     """What is asked for: one key, or all that match a glob and come after a key; which columns; what is known.
 
-    `marks` is None where the client does not want to know how to go on another time.
+    `marks` is None where the client does not want to know how to go on another time; `points` where it wants all rows
+    and not only those that show the shape of curves over `x`.
     """
 
     key: str | None
@@ -50,6 +53,8 @@ class Question(NamedTuple):
     after: str
     columns: list[str] | None
     marks: dict[str, Mark] | None
+    x: str
+    points: int | None
 
 
 class Tables:
@@ -129,15 +134,16 @@ def question_of(body: bytes) -> Question:
         raise CorruptData("a question is a JSON object")
     key, pattern, after = asked.get("key"), asked.get("pattern", "**"), asked.get("after", "")
     columns, marks = asked.get("columns"), asked.get("marks")
-    texts = [pattern, after, *([] if key is None else [key])]
+    x, points = asked.get("x", ""), asked.get("points")
+    texts = [pattern, after, x, *([] if key is None else [key])]
     if columns is not None and type(columns) is list:
         texts += columns
     if any(type(text) is not str for text in texts) or type(columns) not in (list, type(None)):
-        raise CorruptData("key, pattern and after are texts, and columns a list of texts")
-    if type(marks) not in (dict, type(None)):
-        raise CorruptData("marks are an object")
+        raise CorruptData("key, pattern, after and x are texts, and columns a list of texts")
+    if type(marks) not in (dict, type(None)) or not (points is None or (type(points) is int and points >= 4)):
+        raise CorruptData("marks are an object, and points an integer of 4 or more")
     known = None if marks is None else {name: mark_from(mark) for name, mark in marks.items()}
-    return Question(None if key is None else keys.check(key), pattern, after, columns, known)
+    return Question(None if key is None else keys.check(key), pattern, after, columns, known, x, points)
 
 
 def _close(step: asyncio.Future[bytes], answer: Generator[bytes, None, None]) -> None:
@@ -200,9 +206,10 @@ def _blocks(source: Source, start: int, question: Question) -> Iterator[bytes]:
     from ml_logger.columns.table import Columns
 
     sent, damage = 0, 0
-    for event in portions.decode(source, question.columns, start, piece=PIECE, marked=question.marks is not None):
+    decoded = portions.decode(source, question.columns, start, piece=PIECE, marked=question.marks is not None)
+    for event in decoded if question.points is None else _sampled(decoded, question.x, question.points):
         if isinstance(event, Columns):
-            pieces = wire.encode(event) if event.rows else []
+            pieces = wire.encode(event)
             sent += sum(map(len, pieces))
             if sent > source.size - start + LONGER:
                 raise CorruptData("the columns are longer than the file")
@@ -212,6 +219,27 @@ def _blocks(source: Source, start: int, question: Question) -> Iterator[bytes]:
         if damage > MOST_DAMAGE:
             raise CorruptData("a file with that much damage")
         yield wire.note(kind=type(event).__name__.lower(), **event._asdict())
+
+
+def _sampled(events: Iterator[Event], x: str, points: int) -> Iterator[Event]:
+    """Put one table of the rows that show the curves in the place of all tables, if they are not too large to hold."""
+    from ml_logger.columns import sampling
+    from ml_logger.columns.table import Columns, concat
+
+    held: list[Columns] | None = [] if sampling.is_available() else None
+    for event in events:
+        if held is None:
+            yield event
+        elif isinstance(event, Columns):
+            held.append(event)
+            if sum(table.nbytes for table in held) > HELD:
+                yield from held
+                held = None
+            yield Columns(0, {})  # so that the client hears something
+        else:
+            yield sampling.sample(concat(held), x, points)
+            yield event
+            held = None
 
 
 def _source(descriptor: int, status: os.stat_result, length: int) -> Source:
