@@ -3,8 +3,10 @@
 The file is what `logger.log(step, **ten_floats)` writes, row by row: a step, a time stamp and ten floats. All ways of
 reading take turns, and the median round of each is shown, with how much faster it is than the loop, which keeps one
 value of each row and throws the others away. Two more files have rows that are not all alike. Memory is measured in a
-program of its own for each way: how much more it needed, at its peak, than before it began to read. Prints two tables;
-does not gate.
+program of its own for each way: how much more it needed, at its peak, than before it began to read. Then a server on
+this machine serves the same file: one column from it and from the folder in turns; the same again after 1,000 more
+rows, with a cache; and one column of 1,000 runs of 1,000 rows. Without a word about it nothing is cached. Prints three
+tables; does not gate.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from typing import Any
 
 from ml_logger import readers
 from ml_logger.stores import open_store
+from ml_logger.testing import serve
 
 NAMES = [f"metric_{i}" for i in range(10)]
 
@@ -152,24 +155,107 @@ def weigh(root: Path) -> None:
         print(f"{'alike':10} {name:18} │{more:10,.1f}{size:13,.1f}{limit}")
 
 
+class Metered:
+    """A store that counts the answers about rows, and their bytes."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.answers = self.received = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def tables(self, question: Any) -> Iterator[bytes]:
+        """Pass an answer on."""
+        self.answers += 1
+        for piece in self._store.tables(question):
+            self.received += len(piece)
+            yield piece
+
+
+def serve_and_read(root: Path, rows: int, runs: int, rounds: int) -> None:
+    """Print the table of reading from a server."""
+    for number in range(runs):
+        (root / f"runs/{number:04}").mkdir(parents=True)
+        write(root / f"runs/{number:04}/metrics.pkl", alike(rows // runs))
+    took: dict[str, list[float]] = {}
+    with serve(root) as server:
+        local, remote = open_store(str(root), None, {}), Metered(open_store(server.url, None, {}))
+        readers.read_columns(remote, "small.pkl")  # the server has imported then what it needs
+        for _ in range(rounds):
+            for place, store in (("folder", local), ("server", remote)):
+                note(took, f"one column, {place}", one_of, store)
+                remote.answers = 0
+                note(took, f"{runs:,} runs, {place}", all_of, store)
+        answers, received = remote.answers, read_again(took, root, remote, rounds)
+    print(f"\n{'':29} │{'ms':>10}{'times the folder':>18}")
+    print("─" * 30 + "┼" + "─" * 55)
+    besides = {
+        "again, server": f"  {received / 2**10:,.1f} KiB received",
+        f"{runs:,} runs, server": f"  {answers} request",
+    }
+    medians = {name: statistics.median(each) for name, each in took.items()}
+    for name in ("one column, folder", "one column, server", "again, server", *(n for n in took if n[0].isdigit())):
+        folder = medians.get(name.replace("server", "folder"), medians["one column, folder"])
+        print(f"{name:29} │{medians[name] * 1e3:10,.1f}{medians[name] / folder:18.2f}{besides.get(name, '')}")
+
+
+def read_again(took: dict[str, list[float]], root: Path, store: Metered, rounds: int) -> float:
+    """Read one column after each 1,000 rows more, what was read before being cached; return the bytes received."""
+    received = []
+    os.environ["ML_LOGGER_CACHE_SIZE"] = "1024"
+    one_of(store)
+    for _ in range(rounds):
+        with open(root / "alike.pkl", "ab") as file:
+            for row in alike(1000):
+                file.write(pickle.dumps(row, 4))
+        store.received = 0
+        note(took, "again, server", one_of, store)
+        received.append(store.received)
+    return statistics.median(received)
+
+
+def one_of(store: Any) -> None:
+    """Read one column of the long file."""
+    readers.read_columns(store, "alike.pkl", ["metric_3"])
+
+
+def all_of(store: Any) -> None:
+    """Read one column of all runs."""
+    for _ in readers.read_tables(store, "runs/**", ["metric_3"]):
+        pass
+
+
+def note(took: dict[str, list[float]], name: str, read: Callable[[Any], None], store: Any) -> None:
+    """Note the seconds that reading takes once."""
+    begin = time.perf_counter()
+    read(store)
+    took.setdefault(name, []).append(time.perf_counter() - begin)
+
+
 def main() -> None:
     """Measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of each file (%(default)s)")
+    parser.add_argument("--runs", type=int, default=1000, help="runs that as many rows are in, in all (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="rounds, of which the median is shown (%(default)s)")
     parser.add_argument("--folder", help="where to write, to measure another disk (the folder for temporary files)")
-    parser.add_argument("--quick", action="store_true", help="10,000 rows, once: to see that it works")
+    parser.add_argument("--quick", action="store_true", help="10,000 rows, 10 runs, once: to see that it works")
     parser.add_argument("--measure", nargs=3, metavar=("WAY", "ROOT", "KEY"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
         measure_peak(*args.measure)
         return
-    rows, rounds = (10_000, 1) if args.quick else (args.rows, args.rounds)
+    rows, runs, rounds = (10_000, 10, 1) if args.quick else (args.rows, args.runs, args.rounds)
+    os.environ["ML_LOGGER_CACHE_SIZE"] = "0"
     random.seed(0)
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         compare(Path(folder), rows, rounds)
         if Path("/proc/self/clear_refs").exists():
             weigh(Path(folder))
+        write(Path(folder) / "small.pkl", alike(100))
+        os.environ["ML_LOGGER_CACHE"] = f"{folder}/cache"
+        serve_and_read(Path(folder), rows, runs, rounds)
     print(f"Python {platform.python_version()}, {sys.platform}, {os.cpu_count()} cores, {rows:,} rows of each file")
 
 

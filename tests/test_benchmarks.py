@@ -72,7 +72,10 @@ def test_fetching_is_measured_beside_nginx() -> None:
 
 
 def test_reading_is_measured_beside_a_loop() -> None:
-    """Each file has a line for the loop, for one column and for all; memory is below the limit where Linux tells it."""
+    """Each file has a line for the loop, for one column and for all, and a server for each way of reading from it.
+
+    Memory is below the limit where Linux tells it, and what is new travels alone.
+    """
     printed = quick("read.py")
 
     for file in ("alike", "in turns", "any width"):
@@ -84,3 +87,11 @@ def test_reading_is_measured_beside_a_loop() -> None:
             [line] = re.findall(rf"^alike +{way} +│((?: +[0-9.,]+){{3}})$", printed, re.M)
             peak, columns, limit = (float(number.replace(",", "")) for number in line.split())
             assert columns > 0 and peak < limit
+
+    for name, besides in (
+        ("one column, ", ""),
+        ("again, ", r"  [89]\.[0-9] KiB received"),
+        ("10 runs, ", "  1 request"),
+    ):
+        [line] = re.findall(rf"^{name}server +│( +[0-9.,]+ +[0-9.]+){besides}$", printed, re.M)
+        assert all(float(number.replace(",", "")) > 0 for number in line.split())
