@@ -24,6 +24,10 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _patience(text: str) -> float | None:
+    return None if text.strip().lower() == "never" else _seconds(text)
+
+
 def _mebibytes(text: str) -> int:
     size = int(float(text) * 2**20)
     if size <= 0:
@@ -97,6 +101,12 @@ SETTINGS = {
         Setting("ML_LOGGER_LINGER", 0.05, _seconds, "Seconds that the sender waits for more records (0.05)."),
         Setting("ML_LOGGER_REQUEST_TIMEOUT", 30.0, _seconds, "Seconds that one request may wait for its answer (30)."),
         Setting("ML_LOGGER_READ_TIMEOUT", 30.0, _seconds, "Seconds that a read waits for earlier writes (30)."),
+        Setting(
+            "ML_LOGGER_PROGRESS",
+            1.0,
+            _patience,
+            "Seconds after which reading many runs shows a progress bar, or `never` (1).",
+        ),
         Setting("ML_LOGGER_EXIT_TIMEOUT", 10.0, _seconds, "Seconds that leaving the program waits for delivery (10)."),
         Setting("ML_LOGGER_EXIT_SILENCE", 2.0, _seconds, "The same while the server does not answer at all (2)."),
         Setting(

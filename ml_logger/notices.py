@@ -70,7 +70,7 @@ class ProgressLine:
 
     def show(self, text: str) -> None:
         """Put a text in the place of the one before."""
-        if time.monotonic() >= self._begin and _is_terminal(sys.stderr):
+        if time.monotonic() >= self._begin and is_terminal(sys.stderr):
             write(sys.stderr, f"\rml-logger: {text:{self._width}}")
             self._width = len(text)
 
@@ -81,7 +81,8 @@ class ProgressLine:
             self._width = 0
 
 
-def _is_terminal(stream: object) -> bool:
+def is_terminal(stream: object) -> bool:
+    """Tell whether a stream is a terminal, whatever state it is in."""
     try:
         return bool(stream.isatty())  # type: ignore[attr-defined]
     except (AttributeError, ValueError):

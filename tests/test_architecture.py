@@ -28,6 +28,8 @@ LAYERS = [
         "parameters",
         "metrics",
         "summaries",
+        "dataframes",
+        "progress",
         "tables",
         "timers",
         "redaction",
@@ -61,7 +63,20 @@ STRANGERS = [
     ("columns", "stores"),
 ]
 
-HEAVY = ("numpy", "requests", "sanic", "matplotlib", "PIL", "pandas", "torch", "sqlite3", "asyncio")
+HEAVY = (
+    "numpy",
+    "requests",
+    "sanic",
+    "matplotlib",
+    "PIL",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "tqdm",
+    "torch",
+    "sqlite3",
+    "asyncio",
+)
 
 
 def module_of(path: Path) -> str:

@@ -254,6 +254,7 @@ def test_forms_of_glob(logger: ML_Logger) -> None:
     assert logger.glob("**/a.txt", start=1) == ["b/a.txt", "b/c/a.txt"]
     assert logger.glob(query="**/a.txt", start=-1, stop=None) == ["b/c/a.txt"]
     assert logger.glob("*", wd="b/c") == ["a.txt", "d.txt"]
+    assert logger.glob("*", wd=".") == ["a.txt"]
     assert logger.glob("**/a.txt", wd="/") == ["me/run/a.txt", "me/run/b/a.txt", "me/run/b/c/a.txt", "z/a.txt"]
     assert logger.glob("/z/*") == ["z/a.txt"]
     assert logger.glob("none*") == []

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ml_logger.facade.analysis import Analysis
 from ml_logger.facade.run import Run
 from ml_logger.facade.summaries import Summaries
 
 
-class ML_Logger(Run, Summaries):
+class ML_Logger(Run, Analysis, Summaries):
     """Log to a folder or to a server, with the same calls and the same results.
 
     `ML_Logger("/data/run-1")` and `ML_Logger(root="http://host:8081", prefix="me/run-1")` take the arguments of

@@ -232,10 +232,18 @@ class Reading(Pictures):
 
         Args:
             query: `*` and `?` match within a name, `**` any number of folders; a `/` at the start means the root.
-            wd: the folder to search, below the prefix; a `/` at its start means the root.
+            wd: the folder to search, below the prefix, `.` for itself; a `/` at its start means the root.
             recursive: False gives `**` no meaning beyond `*`.
             start, stop: a slice of the result.
         """
+        base, query = self._searched(query, wd)
+        if not recursive:
+            query = query.replace("**", "*")
+        skip = len(base) + 1 if base else 0
+        return [entry.key[skip:] for entry in self._settled().entries(pattern(base, query))][start:stop]
+
+    def _searched(self, query: PathLike, wd: PathLike | None) -> tuple[str, str]:
+        """Return the folder that a query searches, and the pattern below it."""
         query = os.fspath(query)
         if query.startswith("//"):
             raise InvalidKey(f"glob {query!r} starts with '//', a path of the host: patterns stay below the root")
@@ -243,19 +251,18 @@ class Reading(Pictures):
             raise InvalidKey(
                 f"glob {query!r} has the part '..', which could leave the log directory: use wd=, or '/...'"
             )
-        base = self.prefix
-        if query.startswith("/"):
-            base, query = "", query.lstrip("/")
-        if wd is not None:
-            base = keys.join(self.prefix, wd) if os.fspath(wd) != "/" else ""
-        if not recursive:
-            query = query.replace("**", "*")
-        pattern = f"{keys.literal(base)}/{query}" if base else query
-        skip = len(base) + 1 if base else 0
-        return [entry.key[skip:] for entry in self._settled().entries(pattern)][start:stop]
+        if wd is None:
+            return "" if query.startswith("/") else self.prefix, query.lstrip("/")
+        folder = os.fspath(wd)
+        return "" if folder in ("", "/") else keys.join(self.prefix, folder), query.lstrip("/")
 
     def abspath(self, *paths: PathLike) -> str:
         """Return where a path is kept: a file's absolute path, or its address on the server."""
         place = self._where()
         key = self._key(*paths) if paths else place.prefix
         return f"{place.root}/{key}".rstrip("/")
+
+
+def pattern(base: str, query: str) -> str:
+    """Return the glob over keys that a query below a folder means."""
+    return f"{keys.literal(base)}/{query}" if base else query
