@@ -124,7 +124,7 @@ def test_names_that_hold_wildcards(logger: ML_Logger) -> None:
         assert odd.frame(path="m[1].pkl")["loss"].tolist() == [1.0]
 
 
-@pytest.mark.parametrize("name", ["frame"])
+@pytest.mark.parametrize("name", ["frame", "read_metrics"])
 def test_nothing_leads_out(tmp_path: Path, name: str) -> None:
     """What climbs is no pattern and no path, in every call."""
     with at(str(tmp_path), "me") as logger:
@@ -132,6 +132,8 @@ def test_nothing_leads_out(tmp_path: Path, name: str) -> None:
         if name == "frame":
             calls += [lambda: getattr(logger, name)("../a"), lambda: getattr(logger, name)(path="../a.pkl")]
             calls += [lambda: getattr(logger, name)(path="/a.pkl")]
+        if name == "read_metrics":
+            calls += [lambda: logger.read_metrics("a", path="../metrics.pkl")]
         for call in calls:
             with pytest.raises(InvalidKey):
                 call()

@@ -29,6 +29,7 @@ LAYERS = [
         "metrics",
         "summaries",
         "dataframes",
+        "curves",
         "progress",
         "tables",
         "timers",

@@ -227,17 +227,19 @@ def test_without_the_libraries() -> None:
         sys.modules.update(pandas=None, polars=None, pyarrow=None)
         from ml_logger import ML_Logger
         logger = ML_Logger(root="http://127.0.0.1:9", prefix="x")
-        for as_ in ("pandas", "polars", "arrow"):
+        for call in (logger.frame, lambda: logger.frame(as_="polars"), lambda: logger.frame(as_="arrow"),
+                     lambda: logger.read_metrics("a")):
             try:
-                logger.frame(as_=as_)
+                call()
             except ImportError as error:
                 print(type(error).__name__, error)
     """
     lines = programs.run(code).stdout.splitlines()
+    wanted = [("pandas", "pandas"), ("polars", "polars"), ("arrow", "pyarrow"), ("pandas", "pandas")]
 
     assert lines == [
         f"NotAvailable tables as_='{as_}' need {name}, which is not installed: pip install {name}"
-        for as_, name in (("pandas", "pandas"), ("polars", "polars"), ("arrow", "pyarrow"))
+        for as_, name in wanted
     ]
     assert issubclass(NotAvailable, ImportError)
 

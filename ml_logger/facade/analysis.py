@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_logger import config
 from ml_logger import keys as names
-from ml_logger.errors import InvalidSetting
+from ml_logger.errors import InvalidSetting, KeyNotFound
 from ml_logger.facade.metrics import METRICS_FILE
 from ml_logger.facade.reading import PathLike, Reading
 from ml_logger.facade.reading import pattern as below
@@ -63,6 +63,66 @@ class Analysis(Reading):
         asked = None if wanted is None else [*dict.fromkeys([*wanted, *([] if x is None else [x])])]
         runs = ((_folder(found, file), table) for found, table in self._tables(query, wd, asked))
         return dataframes.make(dataframes.join(runs, wanted, x), as_)
+
+    def read_metrics(
+        self,
+        *keys: str,
+        x_key: str | None = None,
+        path: PathLike = "**/metrics.pkl",
+        wd: str | None = None,
+        bin_size: float | None = None,
+        num_bins: int | None = None,
+        dropna: bool = False,
+        silent: bool | None = None,
+    ) -> Any:
+        """Return metrics of all files that match, as columns: `read_metrics("loss@mean", "loss@16%", x_key="step")`.
+
+        Behind a name an `@` asks for a statistic: `mean`, `min`, `max`, `std` (also `stddev`), `median`, `sum`,
+        `count`, `first`, `last`, or a percentile, `16%`. They are those of `log_metrics_summary`: NaN and what is
+        missing are left out, `std` is that of the population, and percentiles are interpolated. `first` and `last` go
+        by the order of x, then of the files' names. An `@` with anything else belongs to the name: `recall@10`.
+
+        The rows of all files are taken together, and with `x_key` they are in its order; a row without it is left out.
+        Where a statistic or a bin is asked for, it tells of all rows with the same x, with x in the same bin, or,
+        without `x_key`, with the same number in their files; a name without a statistic is then the mean, or the x that
+        its rows have in common. Otherwise the values themselves are returned, in the types that `frame` gives.
+
+        Args:
+            keys: names of metrics.
+            x_key: the metric to go by; its column is returned behind the others. It may have a statistic, too.
+            path: a glob of the files below the prefix, or below the root if it begins with `/`.
+            wd: the folder to search, as in `glob`.
+            bin_size: the width of bins, in units of `x_key`; they begin at multiples of it. Without `x_key` there are
+                no bins, and this and `num_bins` say nothing.
+            num_bins: how many bins of equal width there are, from the least to the greatest x. Empty ones are left out.
+            dropna: leave out the rows of the result in which any column has no value, or NaN.
+            silent: accepted for older programs; nothing is printed.
+
+        Returns:
+            One name without `x_key`: a pandas Series. More columns: a list of them, in the order of `keys`, and x last.
+            No name: a dict of path, relative as in `glob`, to a DataFrame of all that is in the file.
+
+        Raises:
+            KeyNotFound: no file matches, or no row has such a metric.
+            UnsupportedValue: a statistic of numbers is asked of a metric that holds none.
+            InvalidSetting: bins or a percentile that make no sense.
+            NotAvailable: pandas is not installed.
+        """
+        from ml_logger import curves, dataframes
+
+        dataframes.library("pandas")
+        asked, x = [curves.parse(key) for key in keys], None if x_key is None else curves.parse(x_key)
+        bins = curves.Bins.checked(bin_size, num_bins)
+        query = os.fspath(path)
+        if not asked:
+            found = self._tables(query, wd, None)
+            return {file: dataframes.make(dataframes.sort(table, x and x.name)) for file, table in found}
+        columns = dict.fromkeys(each.name for each in (*asked, *([] if x is None else [x])))
+        tables = [table for _, table in self._tables(query, wd, list(columns))]
+        if not tables:
+            raise KeyNotFound(f"no file matches path={query!r} below {wd or self.prefix or self.root!r}")
+        made = curves.curves(tables, asked, x, bins, dropna, query)
+        return made[0] if len(made) == 1 else made
 
     def _tables(self, query: str, wd: str | None, columns: list[str] | None) -> Iterator[tuple[str, Columns]]:
         """Yield the files of rows that match a query, with their paths below the folder that is searched."""
