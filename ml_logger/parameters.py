@@ -1,11 +1,11 @@
-"""Parameters from where people keep them -> built-in types: namespaces, classes, objects of other libraries."""
+"""Parameters: from where people keep them to built-in types, and what was logged one after another as one; pure."""
 
 from __future__ import annotations
 
 import enum
 import sys
 import types
-from collections.abc import Iterable, Mapping, Sequence, Set, ValuesView
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from typing import Any
 
 from ml_logger import plain
@@ -130,3 +130,63 @@ def _described(value: Any, name: str) -> str:
             "leave it out, or pass a text that tells it"
         )
     return text[: plain.MAX_ELEMENTS]
+
+
+def merge(records: Iterable[Any]) -> dict[str, Any]:
+    """Return what several records say together: later ones win, and dicts within dicts are merged too.
+
+    >>> merge([{"Args": {"lr": 0.1, "seed": 1}}, {"Args": {"lr": 0.2}}])
+    {'Args': {'lr': 0.2, 'seed': 1}}
+    """
+    merged: dict[str, Any] = {}
+    for record in records:
+        if isinstance(record, Mapping):
+            _put(merged, record)
+    return merged
+
+
+def _put(merged: dict[str, Any], record: Mapping[Any, Any]) -> None:
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            inner = merged.get(name)
+            if not isinstance(inner, dict):
+                inner = merged[name] = {}
+            _put(inner, value)
+        else:
+            merged[name] = value
+
+
+def flatten(nested: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters by their dotted names; an empty dict is a value.
+
+    >>> flatten({"Args": {"lr": 0.1, "net": {"width": 64}}, "seed": 3})
+    {'Args.lr': 0.1, 'Args.net.width': 64, 'seed': 3}
+    """
+    return dict(_leaves(nested, ""))
+
+
+def _leaves(nested: Mapping[str, Any], before: str) -> Iterator[tuple[str, Any]]:
+    for name, value in nested.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
+
+
+def find(nested: Mapping[str, Any], name: str) -> Any:
+    """Return a parameter by its dotted name, or the dict of those whose names begin with it.
+
+    Raises:
+        KeyError: there is none.
+    """
+    if name in nested:
+        return nested[name]
+    parts = name.split(".")
+    for count in range(1, len(parts)):
+        inner = nested.get(".".join(parts[:count]))
+        if isinstance(inner, Mapping):
+            try:
+                return find(inner, ".".join(parts[count:]))
+            except KeyError:
+                pass
+    raise KeyError(name)

@@ -30,6 +30,8 @@ LAYERS = [
         "summaries",
         "dataframes",
         "curves",
+        "parameters",
+        "runs",
         "progress",
         "tables",
         "timers",

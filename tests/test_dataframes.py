@@ -227,8 +227,8 @@ def test_without_the_libraries() -> None:
         sys.modules.update(pandas=None, polars=None, pyarrow=None)
         from ml_logger import ML_Logger
         logger = ML_Logger(root="http://127.0.0.1:9", prefix="x")
-        for call in (logger.frame, lambda: logger.frame(as_="polars"), lambda: logger.frame(as_="arrow"),
-                     lambda: logger.read_metrics("a")):
+        for call in (logger.frame, lambda: logger.frame(as_="polars"), lambda: logger.runs(as_="arrow"),
+                     lambda: logger.read_metrics("a"), logger.get_exps):
             try:
                 call()
             except ImportError as error:
@@ -239,7 +239,7 @@ def test_without_the_libraries() -> None:
 
     assert lines == [
         f"NotAvailable tables as_='{as_}' need {name}, which is not installed: pip install {name}"
-        for as_, name in wanted
+        for as_, name in [*wanted, wanted[0]]
     ]
     assert issubclass(NotAvailable, ImportError)
 

@@ -1,4 +1,4 @@
-"""Many runs at once: their rows as tables."""
+"""Many runs at once: their metrics and their parameters as tables."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ml_logger import config
+from ml_logger import config, parameters
 from ml_logger import keys as names
 from ml_logger.errors import InvalidSetting, KeyNotFound
-from ml_logger.facade.metrics import METRICS_FILE
+from ml_logger.facade.metrics import METRICS_FILE, PARAMETERS_FILE, UNSET
 from ml_logger.facade.reading import PathLike, Reading
 from ml_logger.facade.reading import pattern as below
 
@@ -123,6 +123,124 @@ class Analysis(Reading):
             raise KeyNotFound(f"no file matches path={query!r} below {wd or self.prefix or self.root!r}")
         made = curves.curves(tables, asked, x, bins, dropna, query)
         return made[0] if len(made) == 1 else made
+
+    def runs(
+        self,
+        pattern: str = "**",
+        keys: Sequence[str] | str | None = None,
+        as_: str = "pandas",
+        *,
+        path: PathLike = METRICS_FILE,
+        wd: str | None = None,
+    ) -> Any:
+        """Return a table of runs, one row each: `runs("sweep/**", keys=["loss"]).sort_values("loss/min")`.
+
+        A run is a folder with `metrics.pkl` or `parameters.pkl`. The columns:
+
+        ================================  ============================================================================
+        `run`                             its folder, as in `frame`
+        `status`                          what `job_started` and its kin have told last
+        `start`                           when it was started, or its first row was begun; in UTC
+        `duration`                        seconds from there to its end, or its last row
+        `rows`                            of `metrics.pkl`
+        `size`                            bytes of all files in the folder, but for those of runs within it
+        `Args.lr`, ...                    each parameter, by its dotted name
+        `loss/last`, `/min`, `/max`       of each metric the last value that is not None, and of numbers the least and
+                                          the greatest, which are NaN only where there is nothing else
+        ================================  ============================================================================
+
+        A parameter or a metric whose column would have the name of another begins with `parameters/` or `metrics/`.
+        Types are those of `frame`.
+
+        Args:
+            pattern, as_, path, wd: as in `frame`.
+            keys: the metrics; all by default, and none for `[]`.
+
+        Raises:
+            InvalidSetting, NotAvailable: as in `frame`.
+        """
+        from ml_logger import dataframes, runs
+
+        dataframes.library(as_)
+        wanted, file = _listed(keys), names.check(os.fspath(path))
+        base, query = self._searched(pattern, wd)
+        skip = len(base) + 1 if base else 0
+        stored = self._settled().entries(below(base, _in(query, "**")))
+        files = [(entry.key[skip:], entry.size) for entry in stored]
+        given = {
+            _folder(found, PARAMETERS_FILE): [*table.iter_rows()]
+            for found, table in self._tables(_in(pattern, PARAMETERS_FILE), wd, None)
+        }
+        matches = names.pattern(_in(query, names.literal(file))).fullmatch
+        own = sorted({*given, *(_folder(found, file) for found, _ in files if matches(found))})
+        sizes = runs.sizes(own, files)
+        read = self._tables(_in(pattern, names.literal(file)), wd, runs.columns_for(wanted))
+        tables = runs.summaries(((_folder(found, file), table) for found, table in read), wanted)
+        made = runs.overview(own, tables, given, sizes, wanted)
+        return dataframes.make(made, as_, times=[runs.START])
+
+    def get_exps(self, *prefixes: str, wd: str | None = None) -> Any:
+        """Return the parameters of runs as a pandas DataFrame, one row each: `get_exps("sweep/**")["Args.lr"]`.
+
+        The column `prefix` holds the folder of the run, relative to the folder that is searched, as in `glob`; the
+        others are the parameters, by their dotted names, in the types that `frame` gives.
+
+        Args:
+            prefixes: globs of run folders, as in `frame`, with or without `/parameters.pkl`; `**` by default.
+            wd: the folder to search, as in `glob`.
+
+        Raises:
+            NotAvailable: pandas is not installed.
+        """
+        from ml_logger import dataframes, runs
+
+        dataframes.library("pandas")
+        found: dict[str, list[dict[str, Any]]] = {}
+        for query in prefixes or ("**",):
+            folders = query[: -len(PARAMETERS_FILE)] if query.endswith(PARAMETERS_FILE) else query
+            for file, table in self._tables(_in(folders, PARAMETERS_FILE), wd, None):
+                found[_folder(file, PARAMETERS_FILE)] = [*table.iter_rows()]
+        return dataframes.make(runs.parameter_table(sorted(found.items()), "prefix"))
+
+    def get_parameters(
+        self, *keys: str, path: PathLike = PARAMETERS_FILE, default: Any = UNSET, silent: bool | None = None
+    ) -> Any:
+        """Return the parameters of a run by their dotted names: `get_parameters("Args.lr")`.
+
+        What was logged in several calls comes as one; later values win.
+
+        Args:
+            keys: names. One gives its value, several a list of them, none a dict of all; a name such as `Args` gives
+                the dict of what is in it.
+            path: the file.
+            default: what is returned for a name that there is not.
+            silent: accepted for older programs; nothing is printed.
+
+        Raises:
+            KeyNotFound: there is no such file or parameter, and no `default`.
+        """
+        records = self._records((path,), None, None, None, None)
+        if records is None and default is UNSET:
+            raise KeyNotFound(f"no parameters are stored under {self._key(path)!r}")
+        nested = parameters.merge(records or ())
+        if not keys:
+            return parameters.flatten(nested)
+        values = [self._parameter(nested, key, path, default) for key in keys]
+        return values[0] if len(values) == 1 else values
+
+    def read_params(
+        self, *keys: str, path: PathLike = PARAMETERS_FILE, default: Any = UNSET, silent: bool | None = None
+    ) -> Any:
+        """Return the parameters of a run by their dotted names; the same as `get_parameters`."""
+        return self.get_parameters(*keys, path=path, default=default, silent=silent)
+
+    def _parameter(self, nested: dict[str, Any], key: str, path: PathLike, default: Any) -> Any:
+        try:
+            return parameters.find(nested, key)
+        except KeyError:
+            if default is UNSET:
+                raise KeyNotFound(f"no parameter {key!r} is stored in {self._key(path)!r}: pass default=") from None
+            return default
 
     def _tables(self, query: str, wd: str | None, columns: list[str] | None) -> Iterator[tuple[str, Columns]]:
         """Yield the files of rows that match a query, with their paths below the folder that is searched."""

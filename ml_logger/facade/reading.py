@@ -254,7 +254,9 @@ class Reading(Pictures):
         if wd is None:
             return "" if query.startswith("/") else self.prefix, query.lstrip("/")
         folder = os.fspath(wd)
-        return "" if folder in ("", "/") else keys.join(self.prefix, folder), query.lstrip("/")
+        if folder in ("", ".", "/"):
+            return "" if folder == "/" else self.prefix, query.lstrip("/")
+        return keys.join(self.prefix, folder), query.lstrip("/")
 
     def abspath(self, *paths: PathLike) -> str:
         """Return where a path is kept: a file's absolute path, or its address on the server."""
