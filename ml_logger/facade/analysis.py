@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ml_logger import config, parameters
 from ml_logger import keys as names
 from ml_logger.errors import InvalidSetting, KeyNotFound
-from ml_logger.facade.metrics import METRICS_FILE, PARAMETERS_FILE, UNSET
+from ml_logger.facade.forms import UNSET
+from ml_logger.facade.metrics import METRICS_FILE, PARAMETERS_FILE
 from ml_logger.facade.reading import PathLike, Reading
 from ml_logger.facade.reading import pattern as below
 
