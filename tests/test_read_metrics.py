@@ -102,6 +102,17 @@ def test_rows_without_a_value(seeds: ML_Logger) -> None:
     assert lists([loss, acc]) == [[], []]
 
 
+def test_rows_without_an_x(logger: ML_Logger) -> None:
+    """A row in which x is missing, NaN or no number has no place on it, and is left out."""
+    for x in (2.0, None, 1, math.nan, "text"):
+        logger.log(0, x=x, loss=1.0, flush=True)
+    logger.log(0, loss=5.0)
+
+    for asked in ("loss", "loss@max"):
+        loss, x = logger.read_metrics(asked, x_key="x")
+        assert (loss.tolist(), x.tolist()) == ([1.0, 1.0], [1.0, 2.0])
+
+
 def test_bins_of_a_width(seeds: ML_Logger) -> None:
     """`bin_size` is in units of x; a bin is told by the mean of its x, or as asked; empty ones are left out."""
     mean, step = seeds.read_metrics("loss@mean", x_key="_step", bin_size=40, path="100/*")
