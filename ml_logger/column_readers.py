@@ -55,14 +55,20 @@ class ColumnReader:
             KeyNotFound: there is no such file.
             UntrustedData: a row names a class outside the audited list.
         """
-        known = self._cache.find(key) if self._cache else None
-        answer = self._ask({"key": key}, {} if known is None else {key: known})
-        if answer is None:
+        try:
+            files = self._answer(key)
+        except ServerUnavailable:
+            files = self._answer(key)  # it was restarted in the middle of its answer, say
+        if files is None:
             return self._here(key)
-        files = list(answer)
         if len(files) != 1:
             raise ServerUnavailable(f"the server answered about {len(files)} files instead of {key!r}")
         return self._finish(key, files[0][1])
+
+    def _answer(self, key: str) -> list[tuple[str, File]] | None:
+        known = self._cache.find(key) if self._cache else None
+        answer = self._ask({"key": key}, {} if known is None else {key: known})
+        return None if answer is None else list(answer)
 
     def many(self, pattern: str) -> Iterator[tuple[str, Columns]]:
         """Yield key and table of each file whose key matches a glob, sorted by key."""

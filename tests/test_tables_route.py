@@ -226,6 +226,33 @@ def test_a_server_that_comes_back_goes_on_behind_the_last_table(server: Server) 
     assert [(key, table.rows, len(table)) for key, table in found] == [(f"{n:02}.pkl", 30_000, 8) for n in range(16)]
 
 
+def test_an_answer_that_breaks_off_is_asked_for_again(tmp_path: Path) -> None:
+    """A file whose columns stop coming in the middle is asked for once more, before anybody is told."""
+    code = """
+import sys
+from ml_logger.server import tables
+real, broken = tables._answer, []
+def breaks(*args):
+    for data in real(*args):
+        yield data
+        if not broken:
+            broken.append(True)
+            raise OSError(5, "on purpose")
+tables._answer = breaks
+from ml_logger.server.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+    fragile = Server(tmp_path / "data", command=(sys.executable, "-c", code))
+    fragile.start()
+    try:
+        rows = rows_of(([{"loss": "float"}], 30_000, 1))
+        (fragile.data_dir / "m.pkl").write_bytes(file_of(rows))
+        store = open_store(fragile.url, None, {})
+        assert identical(read_columns(store, "m.pkl")["loss"].to_list(), [row["loss"] for row in rows])
+    finally:
+        fragile.stop()
+
+
 def test_a_server_that_is_gone_is_said(server: Server) -> None:
     """When it stays away, the reader gets ServerUnavailable and no table that is not whole."""
     data = file_of(rows_of(([{f"metric {n}": "float" for n in range(8)}], 30_000, 1)))
