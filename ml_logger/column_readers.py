@@ -12,6 +12,7 @@ from ml_logger.columns.boundaries import warn_of_damage
 from ml_logger.columns.decoder import warn_of_others
 from ml_logger.columns.portions import Gathered, Settled, Source
 from ml_logger.columns.sampling import sample
+from ml_logger.columns.segments import Shapes
 from ml_logger.columns.table import Columns
 from ml_logger.errors import CorruptData, KeyNotFound, ServerUnavailable
 from ml_logger.stores.base import Entry, Store
@@ -47,6 +48,7 @@ class ColumnReader:
         self._columns = columns
         self._cache = cache
         self._curves = curves
+        self._shapes = Shapes()
 
     def one(self, key: str) -> Columns:
         """Return the table of one file.
@@ -148,7 +150,8 @@ class ColumnReader:
         if not file.begin(key, start, self._cache):
             start = 0
         settle = lambda record: Walk().settle(record)  # noqa: E731 - a walk of its own for each record
-        for event in portions.decode(source, self._columns, start, marked=marked, names=AUDITED, settle=settle):
+        options: Any = {"names": AUDITED, "settle": settle, "shapes": self._shapes}
+        for event in portions.decode(source, self._columns, start, marked=marked, **options):
             file.gathered.add(event)
         if file.known and start and portions.start_of(file.known.mark, self._source(key, self._store.stat(key))) == 0:
             return ColumnReader(self._store, self._columns, curves=self._curves)._here(key)  # replaced meanwhile

@@ -154,6 +154,41 @@ MUTATIONS = (
         "        if True:\n",
         ("tests/test_delivery.py", "-k", "handlers_that_raise"),
     ),
+    Mutation(
+        "hash of what was read before",
+        "ml_logger/columns/portions.py",
+        "    return mark.offset if digest(source, mark.offset) == mark.digest else 0\n",
+        "    return mark.offset\n",
+        ("tests/test_table_cache.py", "-k", "another_one"),
+    ),
+    Mutation(
+        "time of what was read before",
+        "ml_logger/columns/portions.py",
+        "    if mark.size == source.size and mark.mtime != source.mtime:",
+        "    if False:",
+        ("tests/test_table_cache.py", "-k", "another_one"),
+    ),
+    Mutation(
+        "checksum of what is cached",
+        "ml_logger/table_cache.py",
+        ' or head.head["crc"] != crc:',
+        ":",
+        ("tests/test_table_cache.py", "-k", "damaged_entry"),
+    ),
+    Mutation(
+        "leave to the client what is not plain",
+        "ml_logger/columns/instructions.py",
+        '        raise UntrustedData("a bytearray, which is no plain value: not loaded")\n',
+        '        raise CorruptData("a bytearray, which is no plain value")\n',
+        ("tests/test_tables_route.py", "-k", "of_a_folder"),
+    ),
+    Mutation(
+        "look whether a followed file is the same",
+        "ml_logger/following.py",
+        "            if seen[0] < self._read or not self._is_same():\n",
+        "            if seen[0] < self._read:\n",
+        ("tests/test_following.py", "-k", "replaced"),
+    ),
 )
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from ml_logger.columns import decoder as decoders
 from ml_logger.columns.boundaries import DamagedRecords
 from ml_logger.columns.decoder import Decoder, OtherRecords
+from ml_logger.columns.segments import Shapes
 from ml_logger.columns.table import Column, Columns, Part, concat
 from ml_logger.encoders import record_reader
 from ml_logger.errors import UntrustedData
@@ -71,6 +72,16 @@ def test_selected_columns_are_those_of_all(runs: list[Any], sizes: list[int], ke
     table = decode(file_of(rows), sizes, keys)
     assert list(table) == [key for key in dict.fromkeys(keys) if any(key in row for row in rows)]
     assert_rows(table, [{key: row[key] for key in keys if key in row} for row in rows])
+
+
+@settings(deadline=None)
+@given(st.lists(runs, max_size=3), st.integers(2, 5), pieces)
+def test_shapes_that_other_files_have_taught_change_nothing(files: list[Any], protocol: int, sizes: list[int]) -> None:
+    """Files that are decoded one after another, with what was learned from others, are what they are."""
+    shapes = Shapes()
+    for each in files * 2:
+        rows = rows_of_all(each)
+        assert_rows(decode(file_of(rows, protocol), sizes, shapes=shapes), rows)
 
 
 @pytest.mark.parametrize("kind", VALUES)

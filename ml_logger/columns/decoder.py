@@ -56,6 +56,7 @@ class Decoder:
         name: what to call the stream in warnings.
         start: where in the file the stream begins, for the same.
         tell: what is called with each damage instead of a warning; records that are no rows are then counted only.
+        shapes: those of rows that were met before, in files of the same kind: they need not be learned again.
 
     Attributes:
         others: how many records were no rows, so far.
@@ -70,6 +71,7 @@ class Decoder:
         name: str = "",
         start: int = 0,
         tell: Callable[[Damage], object] | None = None,
+        shapes: Shapes | None = None,
     ) -> None:
         self.keys = None if keys is None else list(dict.fromkeys(keys))
         self._names = names
@@ -83,7 +85,7 @@ class Decoder:
         self._have = 0  # bytes in all of this
         self._wait = 0  # how many of them there must be before it is worth to look again
         self._search: _Search | None = None
-        self._shapes = Shapes()
+        self._shapes = shapes or Shapes()
         self._span = _SHORTEST
         self._alone = 0
         self.others = 0
@@ -171,13 +173,15 @@ class Decoder:
         return self._pos + _HEAD + int.from_bytes(head[3:], "little") if framed else 0
 
     def _run(self, view: Array) -> bool:
-        """Decode rows of the template that came last, as many as follow one another; tell if there were some."""
-        template = self._shapes.last
-        if template is None or len(self._data) - self._pos < FEW * template.length:
+        """Decode rows of a template that was met before, as many as follow one another; tell if there were some."""
+        for template in self._shapes.likely(self._claimed() - self._pos):
+            room = len(self._data) - self._pos >= FEW * template.length
+            count = template.count(view[self._pos :]) if room else 0
+            if count >= FEW:
+                break
+        else:
             return False
-        count = template.count(view[self._pos :])
-        if count < FEW:
-            return False
+        self._shapes.last = template
         rows = view[self._pos : self._pos + count * template.length].reshape(count, template.length)
         positions = range(self._builder.rows, self._builder.rows + count)
         for key in self._wanted(template.fields):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ml_logger.columns.boundaries import Damage
 from ml_logger.columns.decoder import Decoder
 from ml_logger.columns.opcodes import Names
+from ml_logger.columns.segments import Shapes
 from ml_logger.columns.table import Columns, concat
 from ml_logger.errors import CorruptData
 
@@ -129,6 +130,7 @@ def decode(
     marked: bool = True,
     names: Names | None = None,
     settle: Callable[[Any], Any] | None = None,
+    shapes: Shapes | None = None,
 ) -> Iterator[Event]:
     """Yield the rows of a file from an offset on, what is settled about them, the rest, and the end.
 
@@ -138,10 +140,10 @@ def decode(
         start: where to begin, see `start_of`.
         piece: after how many bytes of the file to yield a table; all rows in one by default.
         marked: whether a mark is wanted, which takes two reads.
-        names, settle: as in `Decoder`.
+        names, settle, shapes: as in `Decoder`.
     """
     damage: list[Damage] = []
-    decoder = Decoder(keys, names=names, settle=settle, start=start, tell=damage.append)
+    decoder = Decoder(keys, names=names, settle=settle, start=start, tell=damage.append, shapes=shapes)
     fed = 0
     for data in source.stream(start):
         decoder.feed(data)

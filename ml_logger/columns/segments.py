@@ -33,6 +33,12 @@ class Shapes:
         """Return the templates of rows of so many bytes."""
         return self._templates.get(length, [])
 
+    def likely(self, length: int) -> list[Template]:
+        """Return the templates that rows may have of which the next has so many bytes, or none that it tells."""
+        if length > 0:
+            return self.of_length(length)
+        return [] if self.last is None else [self.last]
+
     def learn(self, row: bytes) -> Template | None:
         """Make a template of a row that was decoded."""
         template = template_of(row)

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sanic import Blueprint, HTTPResponse, Request
 from sanic import json as sanic_json
@@ -22,6 +22,7 @@ from ml_logger.transport import protocol
 
 if TYPE_CHECKING:
     from ml_logger.columns.portions import Event, Mark, Source
+    from ml_logger.columns.segments import Shapes
 
 routes = Blueprint("tables")
 
@@ -45,7 +46,7 @@ class Question(NamedTuple):
     """What is asked for: one key, or all that match a glob and come after a key; which columns; what is known.
 
     `marks` is None where the client does not want to know how to go on another time; `points` where it wants all rows
-    and not only those that show the shape of curves over `x`.
+    and not only those that show the shape of curves over `x`. `shapes` are those of the rows met so far.
     """
 
     key: str | None
@@ -55,6 +56,7 @@ class Question(NamedTuple):
     marks: dict[str, Mark] | None
     x: str
     points: int | None
+    shapes: Shapes
 
 
 class Tables:
@@ -125,6 +127,7 @@ def question_of(body: bytes) -> Question:
         InvalidKey: its key is none.
     """
     from ml_logger.columns.portions import mark_from
+    from ml_logger.columns.segments import Shapes
 
     try:
         asked = json.loads(body)
@@ -143,7 +146,7 @@ def question_of(body: bytes) -> Question:
     if type(marks) not in (dict, type(None)) or not (points is None or (type(points) is int and points >= 4)):
         raise CorruptData("marks are an object, and points an integer of 4 or more")
     known = None if marks is None else {name: mark_from(mark) for name, mark in marks.items()}
-    return Question(None if key is None else keys.check(key), pattern, after, columns, known, x, points)
+    return Question(None if key is None else keys.check(key), pattern, after, columns, known, x, points, Shapes())
 
 
 def _close(step: asyncio.Future[bytes], answer: Generator[bytes, None, None]) -> None:
@@ -206,7 +209,8 @@ def _blocks(source: Source, start: int, question: Question) -> Iterator[bytes]:
     from ml_logger.columns.table import Columns
 
     sent, damage = 0, 0
-    decoded = portions.decode(source, question.columns, start, piece=PIECE, marked=question.marks is not None)
+    options: Any = {"piece": PIECE, "marked": question.marks is not None, "shapes": question.shapes}
+    decoded = portions.decode(source, question.columns, start, **options)
     for event in decoded if question.points is None else _sampled(decoded, question.x, question.points):
         if isinstance(event, Columns):
             pieces = wire.encode(event)
