@@ -42,7 +42,7 @@ def path(root: str, request: pytest.FixtureRequest) -> Path:
 def followed(logger: ML_Logger, path: Path) -> Followed:
     """The rows of that file, which is not there yet."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return logger.follow("metrics.pkl", poll=QUICK)
+    return logger.follow("metrics.pkl", poll=QUICK, timeout=30)
 
 
 def add(path: Path, data: bytes) -> None:
