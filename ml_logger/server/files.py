@@ -87,14 +87,9 @@ async def get_file(request: Request, path: str) -> HTTPResponse | ResponseStream
 
 
 async def _send(service: Any, response: Any, source: Iterator[bytes | bytearray]) -> None:
-    """Send what a source reads, in a thread; while one piece is on its way, the next one is read."""
-    ahead = asyncio.ensure_future(service.in_thread(next, source, b""))
-    try:
-        while piece := await ahead:
-            ahead = asyncio.ensure_future(service.in_thread(next, source, b""))
-            await response.send(piece)
-    finally:
-        ahead.cancel()
+    """Send what a source reads in a thread, piece by piece; what the system buffers goes out meanwhile."""
+    while piece := await service.in_thread(next, source, b""):
+        await response.send(piece)
     await response.eof()  # a file that was cut meanwhile is too short for its head: Sanic hangs up, the client sees it
 
 
