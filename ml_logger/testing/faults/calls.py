@@ -112,7 +112,7 @@ def _wrap(name: str, hook: Hook, paths: Callable[[tuple[Any, ...], dict[str, Any
         if real in getattr(os, names):
             getattr(os, names).add(watched)  # else shutil takes another way than without us
     accessor = getattr(pathlib, "_NormalAccessor", None)  # Python 3.10 keeps functions of its own
-    if accessor is not None and hasattr(accessor, name):
+    if getattr(accessor, name, None) is real:
         setattr(accessor, name, staticmethod(watched))
 
 
