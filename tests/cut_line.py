@@ -23,12 +23,14 @@ class Cut(NamedTuple):
         end: how the connection ends then: `"close"`, as a server that stops does, or `"reset"`, as one that crashes.
         flip: the byte of its body in which a bit flips.
         meanwhile: called when that has passed, before the connection ends.
+        whole: whether the request loses its range on the way.
     """
 
     after: int | None = None
     end: str = "close"
     flip: int | None = None
     meanwhile: Callable[[], object] = int
+    whole: bool = False
 
 
 class CutLine(socketserver.ThreadingTCPServer):
@@ -72,6 +74,8 @@ class _Passage(socketserver.StreamRequestHandler):
                 self.wfile.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
                 continue
             cut = self.server.cut_of(head)
+            if cut is not None and cut.whole:
+                head = re.sub(rb"\r\nrange: [^\r]*", b"", head, flags=re.IGNORECASE)
             try:
                 there = socket.create_connection(("127.0.0.1", self.server.server_port), 30)
             except OSError:

@@ -90,6 +90,15 @@ def test_a_range_goes_on_within_itself(stored: Server) -> None:
         assert line.asked == [1000, 1000 + THIRD, 1000 + 2 * THIRD, 1000 + 3 * THIRD]
 
 
+@pytest.mark.parametrize(("start", "stop"), [(5, None), (0, 10), (5, 10)])
+def test_a_line_that_loses_ranges_is_said(stored: Server, start: int, stop: int | None) -> None:
+    """Where something on the way asks for all of a file, its bytes are not taken for those of the part."""
+    with cut_line(stored.port, Cut(whole=True)) as line, ML_Logger(root=line.url, silent=True) as logger:
+        with pytest.raises(ServerUnavailable, match="ignores ranges"):
+            logger._store.read("a.bin", start, stop)
+        assert logger._store.read("a.bin", start, stop) == DATA[start:stop]
+
+
 def test_patience_begins_anew_with_each_piece(stored: Server) -> None:
     """A line that brings two pieces at a time may be cut more often than a read is tried again without any."""
     cuts = [Cut(TWO)] * (fetches.TRIES + 2)

@@ -115,7 +115,7 @@ class Fetch:
         if match is None or answer.headers.get("Content-Type") != protocol.PIECES:
             raise ServerUnavailable(f"{url} sends {self._key!r} without checksums: it is older than this client")
         start, stop = map(int, match.groups())
-        if start != self._at:
+        if start != self._at or (self._wanted is not None and stop > self._wanted):
             raise ServerUnavailable(f"{url} ignores ranges: something between us and the server rewrites requests")
         if self._at == self._start:
             self._stop = stop
