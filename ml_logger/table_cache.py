@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ml_logger.columns.table import Columns
     from ml_logger.columns.wire import Block
 
-#: Bytes that are read at first: the head of an entry is shorter.
-_HEAD = 1 << 13
+#: Bytes that are read at first of an entry, and at most of its head: that is short, unless much is damaged.
+_HEAD, _LONGEST_HEAD = 1 << 12, 1 << 20
 #: How many entries are looked into for one question.
 _MOST = 20_000
 #: A part of the limit: after so much was written, on average, what is too much is removed.
@@ -53,11 +53,8 @@ class TableCache:
 
     def find(self, key: str) -> Settled | None:
         """Return what is known of a file, without its rows."""
-        try:
-            with open(self._path(key), "rb") as file:
-                return self._settled(_blocks(file.read(_HEAD))[0], key)
-        except (OSError, LookupError, CorruptData):
-            return None
+        found = self._read_head(str(self._path(key)))
+        return found[1] if found is not None and found[0] == key else None
 
     def find_all(self, pattern: str) -> dict[str, Settled]:
         """Return what is known of all files whose key matches a glob."""
@@ -67,10 +64,9 @@ class TableCache:
         try:
             with os.scandir(self._folder) as entries:
                 for entry in islice(entries, _MOST):
-                    key = self._key_of(entry.path)
-                    settled = self.find(key) if key is not None and matches(key) else None
-                    if key is not None and settled is not None:
-                        found[key] = settled
+                    head = self._read_head(entry.path)
+                    if head is not None and matches(head[0]):
+                        found[head[0]] = head[1]
         except OSError:
             pass
         return found
@@ -85,7 +81,7 @@ class TableCache:
                 data = file.read()
             head, rows = _blocks(data)
             crc = _crc(settled, [memoryview(data)[wire.size_of(data) :]])
-            if self._settled(head, key) != settled or head.head["crc"] != crc:
+            if self._settled(head) != (key, settled) or head.head["crc"] != crc:
                 return None
             os.utime(path)  # used now
             return wire.decode(rows)
@@ -115,20 +111,26 @@ class TableCache:
     def _path(self, key: str) -> Path:
         return self._folder / _hash(key)
 
-    def _key_of(self, path: str) -> str | None:
+    def _read_head(self, path: str) -> tuple[str, Settled] | None:
+        """Return the key of an entry, and what is known of the file; None if it is none of this place."""
+        from ml_logger.columns import wire
+
         try:
             with open(path, "rb") as file:
-                return str(_blocks(file.read(_HEAD))[0].head["key"])
-        except (OSError, LookupError, CorruptData):
+                data = file.read(_HEAD)
+                more = min(wire.size_of(data), _LONGEST_HEAD) - len(data)
+                [block, *_] = _blocks(data + file.read(more) if more > 0 else data)
+            return self._settled(block)
+        except (OSError, LookupError, ValueError):
             return None
 
-    def _settled(self, block: Block, key: str) -> Settled | None:
+    def _settled(self, block: Block) -> tuple[str, Settled] | None:
         from ml_logger.columns import portions
 
-        if block.head["place"] != self._place or block.head["key"] != key:
-            return None
         told = portions.told_by({**block.head, "kind": "settled"})
-        return told if isinstance(told, portions.Settled) else None
+        if block.head["place"] != self._place or not isinstance(told, portions.Settled):
+            return None
+        return str(block.head["key"]), told
 
 
 def trim(folder: Path, limit: int) -> None:

@@ -216,6 +216,23 @@ def test_what_was_passed_over_is_told_each_time(place: Place) -> None:
             assert len(place.read()) == 100
 
 
+def test_much_damage_is_kept_too(place: Place, tmp_path: Path) -> None:
+    """A file with many damaged places is read on like any other, and each place is told each time."""
+    place.path.write_bytes((file_of(ROWS[:2]) + bytes(9)) * 500)
+    for _ in range(2):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert len(place.read(["loss"])) == 1000
+        assert len(caught) == 500
+    [entry] = entries(tmp_path)
+    before = entry.stat().st_mtime_ns
+    os.utime(entry, (1, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        place.read(["loss"])
+    assert entry.stat().st_mtime_ns >= before  # it was used
+
+
 def test_little_that_is_new_costs_little(server: Server, tmp_path: Path) -> None:
     """After some more rows of a long file, only these travel, and what is kept is not written again."""
     path = server.data_dir / "run" / "metrics.pkl"
