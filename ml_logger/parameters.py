@@ -13,24 +13,39 @@ from ml_logger.colors import Color
 from ml_logger.devices import is_a
 from ml_logger.errors import UnsupportedValue
 
+#: The ids of the values that a value is within: what is within itself has no end.
+Within = tuple[int, ...]
+
 
 def to_plain(namespace: Any, name: str) -> Any:
     """Return one namespace of parameters as plain values.
 
     A mapping (also the `vars()` of a class), a class or an object that holds parameters as attributes, an
     `argparse.Namespace`, a dataclass, an object of attrs, pydantic or OmegaConf, a `SimpleNamespace`, a named tuple, or
-    a single value. Of a class, dunder items, functions and what cannot be stored are left out.
+    a single value. Of a class, dunder items, functions and what cannot be stored are left out; a class in the body of
+    another, and an object of it, is a group of parameters, too.
 
     Raises:
         UnsupportedValue: a value that cannot be stored, with its dotted name.
     """
     if isinstance(namespace, types.MappingProxyType):
-        return _attributes(namespace, name)
-    if isinstance(namespace, type) and not issubclass(namespace, enum.Enum):
-        return _attributes(_inherited(namespace), name) or _parameter(namespace, name, 0)
-    if _holds_attributes(namespace):
-        return _attributes({**_inherited(type(namespace)), **vars(namespace)}, name)
-    return _parameter(namespace, name, 0)
+        return _attributes(namespace, name, ())
+    return _group(namespace, name, (id(namespace),)) or _parameter(namespace, name, ())
+
+
+def _group(value: Any, name: str, within: Within) -> dict[str, Any] | None:
+    """Return the parameters that a class, or an object without a text of its own, holds; None for any other value."""
+    if isinstance(value, type):
+        return None if issubclass(value, enum.Enum) else _attributes(_inherited(value), name, within)
+    if _holds_attributes(value):
+        return _attributes({**_inherited(type(value)), **vars(value)}, name, within)
+    return None
+
+
+def _is_inner(kind: type) -> bool:
+    """Tell whether a class stands in the body of another, as a group of parameters does."""
+    outer = kind.__qualname__.rpartition(".")[0]
+    return bool(outer) and not outer.endswith("<locals>")
 
 
 def _inherited(kind: type) -> dict[str, Any]:
@@ -50,7 +65,7 @@ def _holds_attributes(value: Any) -> bool:
     return kind.__repr__ is object.__repr__ and hasattr(value, "__dict__") and not callable(value)
 
 
-def _attributes(members: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _attributes(members: Mapping[str, Any], name: str, within: Within) -> dict[str, Any]:
     found = {}
     for key, value in members.items():
         if key.startswith("__") and key.endswith("__"):
@@ -58,37 +73,42 @@ def _attributes(members: Mapping[str, Any], name: str) -> dict[str, Any]:
         if isinstance(value, (types.FunctionType, staticmethod, classmethod, property, types.MemberDescriptorType)):
             continue
         try:
-            found[key] = _parameter(value, f"{name}.{key}", 0)
+            found[key] = _parameter(value, f"{name}.{key}", within)
         except UnsupportedValue:
             continue
     return found
 
 
-def _parameter(value: Any, name: str, depth: int) -> Any:
+def _parameter(value: Any, name: str, within: Within) -> Any:
     if type(value) in plain.PLAIN:
         return value
-    if depth > plain.DEEPEST:
-        raise UnsupportedValue(f"parameter {name!r} is nested deeper than {plain.DEEPEST} levels")
-    members = _members(value)
+    if id(value) in within or len(within) > plain.DEEPEST:
+        raise UnsupportedValue(
+            f"parameter {name[:80]!r} is nested deeper than {plain.DEEPEST} levels, or within itself: leave it out"
+        )
+    members, inner = _members(value), (*within, id(value))
     if members is not None:
-        return {plain.name_of(key): _parameter(item, f"{name}.{key!s}", depth + 1) for key, item in members.items()}
+        return {plain.name_of(key): _parameter(item, f"{name}.{key!s}", inner) for key, item in members.items()}
     if isinstance(value, Color):
-        return _parameter(value.value, name, depth)
+        return _parameter(value.value, name, within)
     scalar = plain.scalar(value)
     if scalar is not plain.NOTHING:
         return scalar
+    group = _group(value, name, inner) if _is_inner(value if isinstance(value, type) else type(value)) else None
+    if group:
+        return group
     if is_a(value, "omegaconf", "ListConfig"):
         value = _of_omegaconf(value)
     if isinstance(value, (Sequence, Set, ValuesView)):
-        return _sequence(value, name, depth)
+        return _sequence(value, name, inner)
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         plain.check_size(value, name)
         return plain.array(value, name)
     return _described(value, name)
 
 
-def _sequence(value: Iterable[Any], name: str, depth: int) -> Any:
-    items = [_parameter(item, f"{name}[{n}]", depth + 1) for n, item in enumerate(value)]
+def _sequence(value: Iterable[Any], name: str, within: Within) -> Any:
+    items = [_parameter(item, f"{name}[{n}]", within) for n, item in enumerate(value)]
     return tuple(items) if isinstance(value, tuple) else items
 
 
@@ -112,7 +132,11 @@ def _members(value: Any) -> Mapping[Any, Any] | None:
 
 def _of_omegaconf(value: Any) -> Any:
     """Return a configuration in built-in types: references are resolved, what is missing stays `???`."""
-    return sys.modules["omegaconf"].OmegaConf.to_container(value, resolve=True)
+    to_container = sys.modules["omegaconf"].OmegaConf.to_container
+    try:
+        return to_container(value, resolve=True)
+    except Exception:  # a reference that leads nowhere, here at least: it stays as it is written
+        return to_container(value, resolve=False)
 
 
 def _described(value: Any, name: str) -> str:
@@ -123,7 +147,8 @@ def _described(value: Any, name: str) -> str:
             return f"{value.__module__}.{qualified}"
     if isinstance(value, types.ModuleType):
         return value.__name__
-    text = repr(value)
+    is_named = is_a(value, "torch", "device") or is_a(value, "numpy", "dtype")
+    text = str(value) if is_named else repr(value)
     if " at 0x" in text:
         raise UnsupportedValue(
             f"parameter {name!r} is {plain.kind_of(value)}, which cannot be stored: "

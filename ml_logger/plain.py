@@ -211,7 +211,7 @@ def array(value: Any, key: str) -> Any:
 
 def _too_large(key: str, size: int) -> UnsupportedValue:
     return UnsupportedValue(
-        f"metric {key!r} has {size:,} elements, more than {MAX_ELEMENTS:,}: "
+        f"{key!r} has {size:,} elements, more than {MAX_ELEMENTS:,}: "
         "store it with log_data, or its distribution with log_histogram"
     )
 

@@ -89,9 +89,9 @@ save_image(image, key)
 save_images(stack, key, n_rows=None, n_cols=None)
 log_images(stack, key, n_rows=None, n_cols=None)
 savefig(key, fig=None, format=None, close=False, **kw)
-save_pyplot(key, fig=None, **kw)
+save_pyplot(key, fig=None, format=None, close=False, **kw)
 save_video(frames, key, format=None, fps=20)
-log_video(frames, key, format=None, **kw)
+log_video(frames, key, format=None, fps=20)
 log_data(*args, data=None, path=None, overwrite=False)
 save_pkl(data, *keys, path=None, append=False)
 save_json(data, *keys, path=None)
@@ -102,6 +102,24 @@ load_module(module, path="weights.pkl")
 save_torch(obj, *keys, path=None)
 torch_save(obj, *keys, path=None)
 load_torch(*keys, path=None)
+torch_load(*keys, path=None)
+save_modules(path="modules.pkl", **modules)
+make_archive(base_name, format="tar", root_dir=None)
+send_signal(signal)
+truncate(path, depth=-1)
+stem(path)
+now(fmt=None)
+utcnow(fmt=None)
+pprint(value, *, file=None)
+log_pyplot(path_or_step=UNSET, fig=None, key=None, *, namespace="figures", fstring="{:04d}.png", **kw)
+log_jsonl(*args, data=None, key=None)
+save_np(array, key)
+upload_buffer(buffer, key)
+upload_dir(dir_path, target_path=None)
+download_file(path, to=None)
+download_dir(path, to)
+git_rev(branch="HEAD")
+time(key="default", interval=1)
 load_pkl(*paths, key=None, start=None, stop=None, tries=1, delay=1, trust=None)
 iload_pkl(*paths, key=None, start=None, stop=None, trust=None)
 load_np(*paths, key=None)
@@ -440,7 +458,7 @@ FILES: dict[str, tuple[Call, list[str]]] = {
         lambda log: (
             log.savefig("a", FIGURE),
             log.savefig(key="b", fig=FIGURE, format="svg", close=True, dpi=30),
-            log.save_pyplot("c.eps", FIGURE),
+            log.save_pyplot("c", FIGURE, "eps"),
         ),
         ["a.png", "b.svg", "c.eps"],
     ),
@@ -448,9 +466,10 @@ FILES: dict[str, tuple[Call, list[str]]] = {
         lambda log: (
             log.save_video([GRAY] * 2, "a.gif"),
             log.log_video(frames=[GRAY] * 2, key="b", format="webp", fps=5),
+            log.log_video([GRAY] * 2, "d.gif", None, 5),
             log.save_video([GRAY] * 2, "c", "gif", 10),
         ),
-        ["a.gif", "b.webp", "c.gif"],
+        ["a.gif", "b.webp", "c.gif", "d.gif"],
     ),
     "log_module": (
         lambda log: (

@@ -488,6 +488,71 @@ def test_parameters_of_plain_classes_and_objects(logger: ML_Logger) -> None:
     }
 
 
+class Config:
+    """Parameters in groups, as robot learning has them."""
+
+    seed = 1
+    activation = Derived
+
+    class optimizer:
+        """A group."""
+
+        lr = 0.1
+
+        class schedule:
+            """A group within a group."""
+
+            warmup = 10
+
+    class empty:
+        """A class without parameters is a class."""
+
+
+class Changed(Config):
+    """Other parameters in the groups."""
+
+    class optimizer(Config.optimizer):
+        """The group, changed."""
+
+        lr = 0.2
+
+
+def test_parameters_in_classes_within_classes(logger: ML_Logger) -> None:
+    """A class in the body of another is a group, inherited or not, and so is an object of it; others are named."""
+    group = {"lr": 0.2, "schedule": {"warmup": 10}}
+    expected = {
+        "seed": 1,
+        "activation": f"{__name__}.Derived",
+        "optimizer": group,
+        "empty": f"{__name__}.Config.empty",
+    }
+    built = Changed()
+    built.optimizer = Changed.optimizer()  # type: ignore[method-assign, assignment]
+    built.optimizer.itself = built.optimizer  # type: ignore[attr-defined]
+
+    assert parameters(logger, Class=Changed, Vars=vars(Config)["optimizer"], Object=Changed()) == {
+        "Class": expected,
+        "Vars": {**group, "lr": 0.1},
+        "Object": expected,
+    }
+    assert parameters(logger, Args=dict(vars(built))) == {"Args": {"optimizer": group}}  # what has no end is left out
+
+
+def test_devices_and_types_by_their_names(logger: ML_Logger, torch: Any) -> None:
+    """A device and a type of numbers are stored as people write them."""
+    args = {"device": torch.device("cuda:1"), "dtype": torch.bfloat16, "numpy": np.dtype("float32")}
+
+    assert parameters(logger, Args=args)["Args"] == {"device": "cuda:1", "dtype": "torch.bfloat16", "numpy": "float32"}
+
+
+def test_references_that_lead_nowhere_are_kept(logger: ML_Logger) -> None:
+    """A configuration of OmegaConf with a reference that cannot be resolved is stored, as it is written."""
+    omegaconf = pytest.importorskip("omegaconf")
+    config = omegaconf.OmegaConf.create({"a": 1, "cwd": "${hydra:runtime.cwd}"})
+
+    assert parameters(logger, Args=config) == {"Args": {"a": 1, "cwd": "${hydra:runtime.cwd}"}}
+
+
 def test_what_cannot_be_stored_is_told_by_its_name(logger: ML_Logger) -> None:
     """A parameter that cannot be stored is an error with its dotted name, and nothing of the call is stored."""
     with pytest.raises(errors.UnsupportedValue, match=r"'Args\.deep\.lock'"):

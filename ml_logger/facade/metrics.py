@@ -11,7 +11,8 @@ from ml_logger import keys, parameters, plain, tables
 from ml_logger import metrics as rows
 from ml_logger.encoders import records
 from ml_logger.errors import SpoolFull, UnsupportedValue
-from ml_logger.facade.forms import END, SEP, UNSET, check_options, told_apart
+from ml_logger.facade.forms import END, SEP, check_options, told_apart
+from ml_logger.facade.forms import UNSET as UNSET
 from ml_logger.facade.scopes import RowEncoder, Scope, Slot, Steps
 from ml_logger.facade.text import Text
 from ml_logger.metrics import RANK, Row

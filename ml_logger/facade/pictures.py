@@ -152,9 +152,17 @@ class Pictures(Files):
             return self._write(target, images.animation(stack, suffix, **options))  # type: ignore[arg-type]
         return self._write(target, videos.encode(frames, suffix, **options))
 
-    def log_video(self, frames: Iterable[Any], key: PathLike, format: str | None = None, **kw: Any) -> Receipt:
+    def log_video(
+        self,
+        frames: Iterable[Any],
+        key: PathLike,
+        format: str | None = None,
+        fps: float = 20,
+        cmap: Any = None,
+        normalize: bool | str | None = None,
+    ) -> Receipt:
         """Store frames as a video; the same as `save_video`."""
-        return self.save_video(frames, key, format, **kw)
+        return self.save_video(frames, key, format, fps, cmap, normalize)
 
     def log_pyplot(
         self,
@@ -216,6 +224,8 @@ class Pictures(Files):
             figures.close(fig)
         return receipt
 
-    def save_pyplot(self, key: PathLike, fig: Any = None, **kw: Any) -> Receipt:
+    def save_pyplot(
+        self, key: PathLike, fig: Any = None, format: str | None = None, close: bool = False, **kw: Any
+    ) -> Receipt:
         """Store a matplotlib figure under a path; the same as `savefig`."""
-        return self.savefig(key, fig, **kw)
+        return self.savefig(key, fig, format, close, **kw)
