@@ -194,7 +194,8 @@ def test_without_the_libraries(tmp_path: Path) -> None:
             logger.save_json([1], "a.json")
             logger.log(0, a=1, file="rows.jsonl", flush=True)
             logger.log_text("a,b", "a.csv")
-            for call in (lambda: logger.save_yaml([1], "a.yml"), lambda: logger.load_csv("a.csv")):
+            calls = [lambda: logger.save_yaml([1], "a.yml"), lambda: logger.log(0, a=1, file="rows.yml")]
+            for call in (*calls, lambda: logger.load_csv("a.csv")):
                 try:
                     call()
                 except ImportError as error:
@@ -204,11 +205,25 @@ def test_without_the_libraries(tmp_path: Path) -> None:
     done = programs.run(code, tmp_path)
 
     assert done.stdout.splitlines() == [
-        'NotAvailable YAML needs PyYAML, which is not installed: pip install "ml-logger[yaml]"',
+        *['NotAvailable YAML needs PyYAML, which is not installed: pip install "ml-logger[yaml]"'] * 2,
         "NotAvailable tables need pandas, which is not installed: pip install pandas",
         "[1] ['a.csv', 'a.json', 'rows.jsonl']",
     ]
     assert issubclass(NotAvailable, ImportError)
+
+
+@pytest.mark.parametrize("file", ["deep.pkl", "deep.jsonl", "deep.yml"])
+def test_what_a_row_may_hold_every_format_holds(logger: ML_Logger, file: str) -> None:
+    """A value that `log` has taken is stored, however deep it is: no row stands in the way of others."""
+    value, depth = [1], 0
+    with pytest.raises(UnsupportedValue):
+        while True:
+            logger.log(depth, value=value, file=file)
+            value, depth = [value], depth + 1
+    logger.flush()
+
+    assert depth > 90
+    assert len(logger.glob(file)) == 1
 
 
 def test_rows_are_read_without_us(tmp_path: Path) -> None:

@@ -12,16 +12,32 @@ from typing import Any
 from ml_logger import parameters, plain
 from ml_logger.encoders import records
 from ml_logger.encoders.arrays import to_numpy
-from ml_logger.errors import CorruptData, NotAvailable, UnsupportedValue
+from ml_logger.errors import CorruptData, NotAvailable, UnsupportedFormat, UnsupportedValue
 
-_DEEPEST = 100
+#: Levels of values within each other: what a row may hold, and the row.
+_DEEPEST = plain.DEEPEST + 2
 _ODD = re.compile(r"[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
+#: Formats that rows are none of.
+_OTHER_FORMATS = frozenset({".csv", ".json", ".log", ".npy", ".npz", ".parquet", ".tsv", ".txt"})
 #: The longest line that is still read as one record.
 _LONGEST = 1 << 28
 
 
 class DamagedLines(UserWarning):
     """Lines of a file of JSON lines that are no JSON, and were passed over."""
+
+
+def check_rows(suffix: str, key: str) -> None:
+    """Refuse files that would be none of their kind with rows in them, and YAML where it cannot be written.
+
+    Raises:
+        UnsupportedFormat: a suffix of another format.
+        NotAvailable: PyYAML is not installed.
+    """
+    if suffix in _OTHER_FORMATS:
+        raise UnsupportedFormat(f"{key}: rows are pickles (.pkl), lines of .jsonl or items of .yml, and no {suffix}")
+    if suffix in (".yml", ".yaml"):
+        _yaml()
 
 
 def encode_row(row: Mapping[str, Any], suffix: str) -> bytes:

@@ -60,7 +60,8 @@ class Metrics(Text):
             step: the step; given by this keyword it is also a column `step` of the row.
             silent: leave these values out of the printed table.
             flush: True writes the row of this call at once, and no other.
-            file: the file of the rows, `metrics.pkl` by default; of the text, where the call has no values.
+            file: the file of the rows, `metrics.pkl` by default, or lines of a `.jsonl`, or items of a `.yml`; of the
+                text, where the call has no values.
             cache: the name of a row of its own, which is pending beside the others.
             sep, end, color: for a line of text.
             key_values: values by name.
@@ -68,6 +69,8 @@ class Metrics(Text):
         Raises:
             UnsupportedValue: a value that is no number, text, list or small array; a number for `file`, `cache`,
                 `sep`, `end` or `color`, which would be lost. Nothing of the call is taken.
+            InvalidKey: a `file` that no key can be.
+            UnsupportedFormat: a `file` of a format that holds no rows.
         """
         slot = _SLOT
         if file is not None or cache is not None or color is not None or end is not END or sep is not SEP:
@@ -127,6 +130,8 @@ class Metrics(Text):
         slot: Slot,
         steps: Steps,
     ) -> None:
+        if slot is not _SLOT and slot not in self._row_keys:
+            self._row_key(slot)  # a file that cannot be is told here: its row would stand in the way of all others
         if type(step) is not int and step is not UNSET:
             step = plain.number(step)
         shown = None if silent or self._silent else rows.shown(values, stored)
@@ -291,4 +296,6 @@ def _renamed(values: Mapping[str, Any], names: str) -> dict[str, Any]:
 def _row_encoder(key: str) -> RowEncoder:
     from ml_logger.encoders import documents  # most runs have no such files
 
-    return lambda record: documents.encode_row(record, keys.suffix(key))
+    suffix = keys.suffix(key)
+    documents.check_rows(suffix, key)
+    return lambda record: documents.encode_row(record, suffix)
