@@ -85,6 +85,22 @@ def test_a_setting_says_which_ranks_print(tmp_path: Path) -> None:
     assert "ML_LOGGER_PRINT_RANKS='first' makes no sense" in failed.value.stderr
 
 
+def test_one_rank_tells_of_the_code(tmp_path: Path) -> None:
+    """Where there is no repository, one rank says so, and not each of a thousand."""
+    told = []
+    for rank in "01":
+        environment = {**os.environ, "RANK": rank, "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+        code = "import sys; from ml_logger import ML_Logger; ML_Logger(sys.argv[1], 'run').diff()"
+        command = [sys.executable, "-c", code, str(tmp_path / "root")]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=programs.PATIENCE, check=True
+        )
+        told.append(done.stderr)
+
+    assert told[0].count("no diff is stored") == 1
+    assert told[1] == ""
+
+
 @pytest.mark.parametrize("launcher", ["torchrun", "slurm"])
 def test_ranks_agree_on_a_folder_of_their_own(launcher: str) -> None:
     """Where nothing is configured the ranks of a job log into one folder, which the next job does not share."""

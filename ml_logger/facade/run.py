@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from ml_logger import config, timers
+from ml_logger import config, jobs, timers
 from ml_logger.errors import Gone
 from ml_logger.facade.files import PathLike
 from ml_logger.facade.timing import Timing
@@ -195,14 +195,21 @@ class Run(Timing):
         )
         found = provenance.patch(os.fspath(diff_directory), ref, (token,) if token else (), tuple(logs))
         if found.text is None:
-            notice(f"no diff is stored: {found.why}")
+            self._tell(f"no diff is stored: {found.why}")
             return None
         if found.left_out and not silent:
             names = ", ".join(map(ascii, found.left_out[:5]))
             more = ", ..." if len(found.left_out) > 5 else ""
-            notice(f"{plural(len(found.left_out), 'untracked file')} not in the diff (large, or secret): {names}{more}")
+            self._tell(
+                f"{plural(len(found.left_out), 'untracked file')} not in the diff (large, or secret): {names}{more}"
+            )
         self._write(self._key(diff_filename), found.text.encode("utf-8", "surrogateescape"))
         return found.text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+    @staticmethod
+    def _tell(text: str) -> None:
+        if jobs.prints():  # the ranks of a job have the same code, and the same to say
+            notice(text)
 
     def rev_info(self) -> dict[str, str | None]:
         """Return the hash of the commit and the name of the branch, for `log_params(revision=logger.rev_info())`."""
