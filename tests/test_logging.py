@@ -249,7 +249,7 @@ def test_print_prints_and_logs(
     logger.log_text("shown\n")
     logger.log_text("hidden\n", silent=True)
 
-    assert capsys.readouterr().out == "a 1\n\x1b[32mb\x1b[0m\n{'k': [1, 2]}\nshown\n\n"
+    assert capsys.readouterr().out == "a 1\n\x1b[32mb\x1b[0m\n{'k': [1, 2]}\nshown\n"
     assert logger.load_text("outputs.log") == "a 1\nb\n{'k': [1, 2]}\nshown\nhidden\n"
 
 
