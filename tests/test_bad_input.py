@@ -101,6 +101,7 @@ BAD_CALLS: dict[str, tuple[Call, type[Exception], str]] = {
     "figure format": (lambda log: log.savefig("a.docx", _figure()), errors.UnsupportedFormat, "docx.*png"),
     "histogram of text": (lambda log: log.log_histogram(1, names=["a", "b"]), Exception, "names"),
     "array of objects": (lambda log: log.load_np("not-there.npy"), errors.KeyNotFound, "not-there.npy"),
+    "parameters named silent": (lambda log: log.log_params(silent={"lr": 1}), errors.UnsupportedValue, "silent="),
     "parameters without a name": (lambda log: log.log_params({"lr": 1}), errors.UnsupportedValue, "passed by name"),
     "image and path swapped": (lambda log: log.save_image("a.png", np.zeros((4, 4))), errors.InvalidKey, "not ndarray"),
     "line of an unknown color": (lambda log: log.print("x", color="mauve"), errors.InvalidSetting, "mauve.*green"),

@@ -594,6 +594,18 @@ def test_the_older_name_of_the_metrics(logger: ML_Logger) -> None:
     assert logger.load_pkl("data.pkl") == ["data"]
 
 
+def test_what_has_no_step_has_the_last_one(logger: ML_Logger) -> None:
+    """Pictures, figures, modules and histograms without a step belong to the last step that was logged."""
+    logger.log(step=12, a=1)
+    logger.log_image(b=GRAY)
+    logger.log_pyplot(fig=FIGURE)
+    logger.log_module(net={"w": GRAY})
+    logger.log_histogram(c=[1, 2])
+
+    assert logger.glob("**/*0012*") == ["figures/0012.png", "images/b/0012.png", "modules/0012_net.pkl"]
+    assert [each["_step"] for each in logger.load_pkl("histograms.pkl") or []] == [12]
+
+
 def test_forms_of_uploads(logger: ML_Logger, source: Path, tmp_path: Path) -> None:
     """Files and folders of this machine go where the call says, and come back byte for byte."""
     file = source / "a.txt"

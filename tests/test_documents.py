@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import math
 import subprocess
@@ -35,6 +36,12 @@ class Options:
 
     lr: float = 0.1
     sizes: tuple[int, ...] = (64, 32)
+
+
+class Mode(str, enum.Enum):
+    """Texts with names."""
+
+    TRAIN = "train"
 
 
 @given(PLAIN)
@@ -72,6 +79,7 @@ def test_documents_of_what_people_have(logger: ML_Logger) -> None:
         "inf": -math.inf,
         "text": "ü\u2028\x7f\ud800",
         "ordered": OrderedDict(b=1, a=2),
+        "members": {Mode.TRAIN: Mode.TRAIN, np.str_("x"): 1},
     }
     logger.save_json(data, "all.json")
     logger.save_yaml(data, "all.yml")
@@ -86,6 +94,7 @@ def test_documents_of_what_people_have(logger: ML_Logger) -> None:
             "inf": -math.inf,
             "text": "ü\u2028\x7f\ud800",
             "ordered": {"b": 1, "a": 2},
+            "members": {"train": "train", "x": 1},
         }
         assert list(read["ordered"]) == ["b", "a"]
     assert json.loads(logger.load_text("all.json"))["scalar"] == 0.5

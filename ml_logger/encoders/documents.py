@@ -164,4 +164,4 @@ def _simple(value: Any, where: str, depth: int, binary: bool) -> Any:
 
 
 def _name(name: Any) -> Any:
-    return name if type(name) in (str, int, float, bool, type(None)) else str(name)
+    return name if type(name) in (str, int, float, bool, type(None)) else plain.name_of(name)

@@ -23,13 +23,14 @@ class Checkpoints(Transfers):
         """Store the parameters of modules as arrays by name: `modules/0004_policy.pkl` for `log_module(4, policy=net)`.
 
         Args:
-            step: the step, a part of the file's name.
+            step: the step, a part of the file's name; the last one by default.
             namespace: the folder.
             fstr: the name of the file, `"{:04d}_{}.pkl"` of step and name by default.
             modules: objects with a `state_dict`, mappings of arrays, or lists of arrays.
         """
         from ml_logger.encoders import modules as encoder
 
+        step = self._last_step if step is None else step
         receipts = Receipts()
         for name, module in modules.items():
             file = numbered(fstr or "{:04d}_{}.pkl", step, name)

@@ -264,6 +264,8 @@ class Metrics(Text):
         """
         if not isinstance(path, (str, os.PathLike)):
             raise UnsupportedValue(f"parameters are passed by name, log_params(Args={{...}}): {path!r:.60} is no path")
+        if isinstance(silent, Mapping):
+            raise UnsupportedValue("silent= says whether to print: name these parameters otherwise")
         stored = {name: parameters.to_plain(namespace, name) for name, namespace in namespaces.items()}
         receipt = self._append(self._key(path), records.encode(stored))
         if stored and not (silent or self._silent):
@@ -274,13 +276,14 @@ class Metrics(Text):
         """Log the distribution of arrays: their counts and edges, as one row of `histograms.pkl`.
 
         Args:
-            step: the step of the row.
+            step: the step of the row; the last one by default.
             bins: as in `numpy.histogram`: a rule, a number of bins, or their edges.
             key_arrays: arrays or lists of numbers, of any shape.
         """
         from ml_logger.encoders import histograms
 
-        row: dict[str, Any] = {rows.STEP: plain.number(step), rows.TIMESTAMP: self._clock()}
+        number = self._last_step if step is None else plain.number(step)
+        row: dict[str, Any] = {rows.STEP: number, rows.TIMESTAMP: self._clock()}
         rows.check_names(key_arrays)
         for key, values in key_arrays.items():
             row[key] = histograms.encode(values, bins, key=key)
