@@ -240,3 +240,32 @@ def _line(window: Window, at: int) -> int | None:
             return end + 1
         if not window.grow():
             return None
+
+
+class Starved(Exception):
+    """A search that can go on only with more bytes."""
+
+
+class Search:
+    """A damaged place: where in the file it begins, and how much work the search for its end may still do."""
+
+    def __init__(self, damage: int) -> None:
+        self.damage = damage
+        self.credit: int | None = None
+
+
+class Pushed(Window):
+    """A window on data that comes when it comes."""
+
+    def __init__(self, data: bytes, final: bool, search: Search) -> None:
+        super().__init__(())
+        self._set(data)
+        self._final = final
+        if search.credit is not None:
+            self.credit = search.credit
+
+    def grow(self, size: int = 0) -> bool:
+        """Say that there is no more, or that it is not known yet."""
+        if not self._final:
+            raise Starved
+        return False

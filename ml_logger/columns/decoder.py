@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ml_logger.columns.boundaries import Damage, Window, next_record, warn_of_damage
+from ml_logger.columns.boundaries import Damage, Pushed, Search, Starved, next_record, warn_of_damage
 from ml_logger.columns.opcodes import Machine, Names
 from ml_logger.columns.segments import Segment, Shapes, framed_rows
 from ml_logger.columns.table import Array, Builder, Columns, is_row
-from ml_logger.columns.templates import FEW
+from ml_logger.columns.templates import FEW, Template
 from ml_logger.errors import CorruptData, UntrustedData
 
 _SHORTEST, _LONGEST = 1 << 12, 1 << 19  # bytes of a segment
@@ -84,7 +84,7 @@ class Decoder:
         self._pieces: list[bytes] = []
         self._have = 0  # bytes in all of this
         self._wait = 0  # how many of them there must be before it is worth to look again
-        self._search: _Search | None = None
+        self._search: Search | None = None
         self._shapes = shapes or Shapes()
         self._span = _SHORTEST
         self._alone = 0
@@ -147,7 +147,7 @@ class Decoder:
             return False
         self._data = left + piece[:_BRIDGE]
         is_one = max(_HEAD, len(left)) <= self._claimed() <= len(self._data)  # and not several that have waited
-        if not is_one or not self._one(final=False) or self._search is not None:
+        if not is_one or not (self._alike() or self._one(final=False)) or self._search is not None:
             self._search, self._wait = None, 0  # it is looked at again with all of the piece
             return False
         self._base += len(left)
@@ -182,13 +182,28 @@ class Decoder:
         else:
             return False
         self._shapes.last = template
-        rows = view[self._pos : self._pos + count * template.length].reshape(count, template.length)
+        self._lift(template, view[self._pos : self._pos + count * template.length].reshape(count, template.length))
+        return True
+
+    def _alike(self) -> bool:
+        """Decode one row, if it is of the template that the row before it was of; tell whether it is."""
+        template, size = self._shapes.last, self._claimed() - self._pos
+        if template is None or template.length != size:
+            return False
+        row = np.frombuffer(self._data, np.uint8, size, self._pos).reshape(1, size)
+        if not template.match(row)[0]:
+            return False
+        self._lift(template, row)
+        return True
+
+    def _lift(self, template: Template, rows: Array) -> None:
+        """Take the values of rows that are of a template."""
+        count = len(rows)
         positions = range(self._builder.rows, self._builder.rows + count)
         for key in self._wanted(template.fields):
             self._builder.add(key, positions, template.lift(rows, key))
         self._builder.rows += count
         self._pos += count * template.length
-        return True
 
     def _segment(self, view: Array) -> bool:
         """Decode some rows of several shapes; tell if there were any."""
@@ -214,10 +229,10 @@ class Decoder:
             if not final:
                 self._await(cut.needed)
                 return False
-            self._search = _Search(self._base + self._pos)
+            self._search = Search(self._base + self._pos)
             return True
         except CorruptData:
-            self._search = _Search(self._base + self._pos)
+            self._search = Search(self._base + self._pos)
             return True
         if is_row(record):
             self._builder.add_row(self._builder.rows, {key: record[key] for key in self._wanted(record)})
@@ -251,12 +266,12 @@ class Decoder:
         self._wait = max(needed, len(self._data) + (left // 4 if left > _PATIENT else 0)) - self._pos
         self._drop()
 
-    def _pass_over(self, search: _Search, final: bool) -> bool:
+    def _pass_over(self, search: Search, final: bool) -> bool:
         """Find the next record behind a damaged place, and warn about the bytes in between; tell if that is over."""
-        window = _Pushed(self._data, final, search)
+        window = Pushed(self._data, final, search)
         try:
             found = next_record(window, self._pos + (self._base + self._pos == search.damage))
-        except _Starved:
+        except Starved:
             self._pos = max(self._pos, window.searched)
             self._wait = len(self._data) - self._pos + max(1, (len(self._data) - self._pos) // 4)
             self._drop()
@@ -288,32 +303,3 @@ class _Cut(CorruptData):
     def __init__(self, needed: int) -> None:
         super().__init__("cut short")
         self.needed = needed
-
-
-class _Starved(Exception):
-    """A search that can go on only with more bytes."""
-
-
-class _Search:
-    """A damaged place: where in the file it begins, and how much work the search for its end may still do."""
-
-    def __init__(self, damage: int) -> None:
-        self.damage = damage
-        self.credit: int | None = None
-
-
-class _Pushed(Window):
-    """A window on data that comes when it comes."""
-
-    def __init__(self, data: bytes, final: bool, search: _Search) -> None:
-        super().__init__(())
-        self._set(data)
-        self._final = final
-        if search.credit is not None:
-            self.credit = search.credit
-
-    def grow(self, size: int = 0) -> bool:
-        """Say that there is no more, or that it is not known yet."""
-        if not self._final:
-            raise _Starved
-        return False
