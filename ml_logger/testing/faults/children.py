@@ -220,7 +220,14 @@ import ctypes
 fork = ctypes.PyDLL(None).fork
 teller.rows(50)
 statuses = []
+def let_it_rest():
+    # A thread that waits for the interpreter, just as C forks, may leave a lock of Python's own closed for ever in the
+    # child: no program survives that. So the thread that sends has nothing to do.
+    teller.logger.flush()
+    while not teller.logger._store._sender.idle: threading.Event().wait(0.001)
+    threading.Event().wait(0.02)
 for number in range(int(rest[0])):
+    let_it_rest()
     child = fork()
     if not child:
         signal.alarm(20)
