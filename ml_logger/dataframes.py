@@ -213,7 +213,7 @@ def _pandas_column(pd: Any, column: Settled) -> Any:
     if kind == "time":
         moments = values.astype("datetime64[us]")
         if missing is not None:
-            moments[missing] = np.datetime64("NaT")
+            moments[missing] = np.datetime64("NaT", "us")
         return pd.Series(moments).dt.tz_localize("UTC")
     if missing is None:
         return pd.Series(values, copy=False)  # it cannot be written to; the frame makes a copy of its own
