@@ -14,7 +14,7 @@ from ml_logger.columns.portions import Gathered, Settled, Source
 from ml_logger.columns.sampling import sample
 from ml_logger.columns.segments import Shapes
 from ml_logger.columns.table import Columns
-from ml_logger.errors import CorruptData, KeyNotFound, ServerUnavailable
+from ml_logger.errors import CorruptData, KeyNotFound, ServerUnavailable, UntrustedData
 from ml_logger.stores.base import Entry, Store
 from ml_logger.table_cache import TableCache
 
@@ -151,8 +151,11 @@ class ColumnReader:
             start = 0
         settle = lambda record: Walk().settle(record)  # noqa: E731 - a walk of its own for each record
         options: Any = {"names": AUDITED, "settle": settle, "shapes": self._shapes}
-        for event in portions.decode(source, self._columns, start, marked=marked, **options):
-            file.gathered.add(event)
+        try:
+            for event in portions.decode(source, self._columns, start, marked=marked, **options):
+                file.gathered.add(event)
+        except UntrustedData as error:
+            raise UntrustedData(f"{key}: {error}") from None
         if file.known and start and portions.start_of(file.known.mark, self._source(key, self._store.stat(key))) == 0:
             return ColumnReader(self._store, self._columns, curves=self._curves)._here(key)  # replaced meanwhile
         if marked and SMALL_PART * file.gathered.settle().nbytes <= source.size:

@@ -159,6 +159,8 @@ def _told(pandas: Any, column: Column, asked: Asked, groups: Array, is_group: bo
         values = dataframes.make(Columns(column.rows, {asked.name: column}))[asked.name]
     else:
         values = pandas.Series(_values(pandas, column, asked.text))
+        if statistic == "sum" and not _fits(column):
+            values = pandas.Series(column.to_floats())
     group = values.groupby(groups, sort=True)
     with np.errstate(all="ignore"):  # infinities, between which there is no mean
         made = group.quantile(float(percent[1]) / 100) if percent else STATISTICS[statistic](group)
@@ -166,6 +168,16 @@ def _told(pandas: Any, column: Column, asked: Asked, groups: Array, is_group: bo
         kept = made.dtype.kind in "iub" and made.isna().any()  # integers with gaps, which numpy has no type for
         made = made if kept else made.astype(made.dtype.numpy_dtype if not made.isna().any() else np.float64)
     return made
+
+
+def _fits(column: Column) -> bool:
+    """Tell whether the sum of all integers of a column is one of 64 bits, too: else it would wrap around."""
+    largest = [
+        float(np.abs(part.values.astype(np.float64)).max(initial=0))
+        for part in column.parts
+        if part.values.dtype == np.int64
+    ]
+    return max(largest, default=0.0) * column.rows < 2.0**63
 
 
 def _values(pandas: Any, column: Column, text: str) -> Any:

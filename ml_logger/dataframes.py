@@ -192,8 +192,16 @@ def make(table: Columns, as_: str = "pandas", times: Collection[str] = ()) -> An
         NotAvailable: the library is not installed.
     """
     own = library(as_)
-    settled = {name: settle(column, name in times) for name, column in table.items()}
+    settled = {_shown(name, table): settle(column, name in times) for name, column in table.items()}
     return _MAKERS[as_](own, settled, table.rows)
+
+
+def _shown(name: str, table: Columns) -> str:
+    """Return the name of a column as these libraries take it: a lone surrogate, which is no text, as an escape."""
+    shown = name.encode("utf-8", "backslashreplace").decode()
+    while shown != name and shown in table:
+        shown += "_"
+    return shown
 
 
 def _pandas(pd: Any, columns: Mapping[str, Settled], rows: int) -> Any:

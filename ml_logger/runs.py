@@ -67,7 +67,9 @@ def overview(
     Its columns: `run`, `status`, `start` (seconds since the epoch), `duration` (seconds), `rows`, `size` (bytes), the
     parameters by their dotted names, and of each metric the last value, and of numbers the least and the greatest one.
     """
-    flat = {run: _renamed(_flat(given.get(run, ())), "parameters", {*_OWN}) for run in runs}
+    plain = {run: _flat(given.get(run, ())) for run in runs}
+    every = {name for each in plain.values() for name in each}
+    flat = {run: _renamed(each, "parameters", _OWN, every) for run, each in plain.items()}
     names = dict.fromkeys([*_OWN, *(name for each in flat.values() for name in each)])
     asked = {f"{key}/{what}": None for key in keys or () for what in ("last", "min", "max")}
     metrics = _renamed(asked, "metrics", names)
@@ -86,8 +88,10 @@ def overview(
 def parameter_table(found: Iterable[tuple[str, Sequence[Mapping[str, Any]]]], label: str) -> Columns:
     """Return the parameters of runs by their dotted names, with a row for each, and its name in a column `label`."""
     builder = Builder()
-    for name, records in found:
-        builder.add_row(builder.rows, {label: name, **_renamed(_flat(records), "parameters", (label,))})
+    plain = [(name, _flat(records)) for name, records in found]
+    every = {name for _, each in plain for name in each}
+    for name, each in plain:
+        builder.add_row(builder.rows, {label: name, **_renamed(each, "parameters", (label,), every)})
         builder.rows += 1
     made = builder.build()
     return made if made.rows else Columns(0, {label: Column(0, [])})
@@ -97,8 +101,12 @@ def _flat(records: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return parameters.flatten(parameters.merge(records))
 
 
-def _renamed(values: Mapping[str, Any], kind: str, taken: Collection[str]) -> dict[str, Any]:
-    return {name if name not in taken else free_name(name, kind, taken): each for name, each in values.items()}
+def _renamed(
+    values: Mapping[str, Any], kind: str, taken: Collection[str], every: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return values under names that are not taken, and that none of `every`, the names of all runs, has either."""
+    used = {*taken, *every, *values}
+    return {name if name not in taken else free_name(name, kind, used): each for name, each in values.items()}
 
 
 def _life(records: Sequence[Mapping[str, Any]], rows: list[float]) -> dict[str, Any]:

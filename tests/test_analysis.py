@@ -347,3 +347,15 @@ def test_no_parameters(logger: ML_Logger) -> None:
         logger.get_parameters()
     assert logger.get_parameters(default=None) == {}
     assert logger.get_parameters("Args.lr", default=0.5) == 0.5
+
+
+def test_no_parameter_takes_the_place_of_another(logger: ML_Logger) -> None:
+    """A parameter with the name of a column gets a name that no parameter of any run has."""
+    given = {"run": 1, "parameters/run": 2, "prefix": 3, "parameters/prefix": 4}
+    with logger.Prefix("a"):
+        logger.log_params(**given)
+    table, parameters = logger.runs("a"), logger.get_exps("a")
+
+    assert (table["parameters/run"][0], table["parameters/parameters/run"][0]) == (2, 1)
+    assert (parameters["parameters/prefix"][0], parameters["parameters/parameters/prefix"][0]) == (4, 3)
+    assert sorted(value for value in given.values() if value in parameters.iloc[0].tolist()) == [1, 2, 3, 4]

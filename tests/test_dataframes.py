@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 
 from ml_logger import dataframes, readers
-from ml_logger.columns.table import Columns
+from ml_logger.columns.table import Builder, Columns
 from ml_logger.errors import InvalidSetting, NotAvailable
 from ml_logger.stores.memory import MemoryStore
 from tests import programs
@@ -250,3 +250,15 @@ def test_bits_of_floats_are_kept() -> None:
     for as_ in KINDS:
         [found] = [value for value in frame_of(as_, [{"a": odd}])["a"].to_numpy()]
         assert struct.pack(">d", found).hex() == "fff8000000000123"
+
+
+@pytest.mark.parametrize("as_", KINDS)
+def test_a_name_that_is_no_text(as_: str) -> None:
+    """A lone surrogate in the name of a metric is an escape in a table, beside a name that looks the same."""
+    builder = Builder()
+    builder.add_row(0, {"x\ud83d": 1.0, "x\\ud83d": 2.0})
+    builder.rows = 1
+    made = dataframes.make(builder.build(), as_)
+    names = made.column_names if as_ == "arrow" else list(made.columns)
+
+    assert names == ["x\\ud83d_", "x\\ud83d"]

@@ -91,3 +91,37 @@ def test_many_files_are_many_tables(store: Store) -> None:
     assert [key for key, _ in found] == ["a/metrics.pkl", "b/metrics.pkl"]
     assert [list(table.iter_rows()) for _, table in found] == [[{"run": "a"}], [{"run": "b"}]]
     assert list(read_tables(store, "**/nothing.pkl")) == []
+
+
+#: Damaged bytes that spell what no row has, or no reader of bytes alone can make anything of.
+SPELLED = {
+    "an extension": b"\x80\x04\x82\x07.",
+    "a long extension": b"\x80\x04\x84\x07\x00\x00\x00.",
+    "a persistent id": b"\x80\x04Pab\n.",
+    "a persistent id of a value": b"\x80\x04K\x01Q.",
+    "a buffer": b"\x80\x05\x97.",
+    "a read-only buffer": b"\x80\x05K\x01\x98.",
+    "a name of numbers": b"\x80\x04K\x01K\x02\x93.",
+}
+
+
+@pytest.mark.parametrize("damage", SPELLED.values(), ids=SPELLED)
+def test_damage_that_spells_something_is_passed_over(store: Store, damage: bytes) -> None:
+    """Whatever a few damaged bytes spell by chance, the rows around them come back, as `load_pkl` gives them."""
+    store.append("a/metrics.pkl", file_of([{"loss": 1.0}]) + damage + file_of([{"loss": 2.0}]))
+    store.flush(60)
+    with pytest.warns(DamagedRecords, match=r"a/metrics\.pkl"):
+        table = read_columns(store, "a/metrics.pkl")
+    with pytest.warns(DamagedRecords):
+        rows = list(read_records(store, "a/metrics.pkl"))
+
+    assert list(table.iter_rows()) == rows == [{"loss": 1.0}, {"loss": 2.0}]
+
+
+def test_a_class_that_is_not_read_is_told_with_its_file(store: Store) -> None:
+    """The error of a table over many files says which of them names a class outside the audited list."""
+    store.append("good/metrics.pkl", file_of([{"loss": 1.0}]))
+    store.append("bad/metrics.pkl", b"\x80\x04cos\nsystem\n.")
+    store.flush(60)
+    with pytest.raises(UntrustedData, match=r"bad/metrics\.pkl: os\.system"):
+        list(read_tables(store, "**/metrics.pkl"))

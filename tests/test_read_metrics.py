@@ -269,3 +269,12 @@ def test_large_integers_are_exact(tmp_path: Path) -> None:
 
     assert lists([least, first, step]) == [[2**60, 2**60 + 1], [2**60, 2**60 + 1], [0, 1]]
     assert all(type(value) is int for value in least.tolist())
+
+
+def test_a_sum_of_large_integers_does_not_wrap_around(logger: ML_Logger) -> None:
+    """Beyond 64 bits a sum of integers is a float, and of the right sign; small ones stay integers."""
+    for _ in range(3):
+        logger.log(0, large=2**62, small=2, flush=True)
+
+    assert logger.read_metrics("large@sum", x_key="_step")[0].tolist() == [3 * 2.0**62]
+    assert logger.read_metrics("small@sum", x_key="_step")[0].tolist() == [6]

@@ -155,9 +155,17 @@ def _name(machine: Machine) -> None:
     machine.name(module, name)
 
 
+def _call_with_names(machine: Machine, argument: bytes) -> NoReturn:
+    _, _, function = machine.pop(), machine.pop(), machine.pop()
+    if id(function) not in machine.called:
+        raise CorruptData("an object made of no class")
+    raise UntrustedData("an object made with arguments by name: not loaded")
+
+
 def _refuse(reason: str) -> Callable[[Machine, bytes], NoReturn]:
+    # No row has one, and a reader that is given nothing but the bytes could make nothing of it: it is damage.
     def refuse(machine: Machine, argument: bytes) -> NoReturn:
-        raise UntrustedData(f"{reason}: not loaded")
+        raise CorruptData(reason)
 
     return refuse
 
@@ -201,7 +209,7 @@ ACTIONS: dict[int, Callable[[Machine, bytes], None]] = {
         "\x96": _bytearray,
         "PQ": _refuse("a persistent id, which stands for something outside of the data"),
         "\x82\x83\x84": _refuse("an extension code"),
-        "\x92": _refuse("an object made with arguments by name"),
+        "\x92": _call_with_names,
         "\x97\x98": _refuse("a buffer outside of the data"),
     }.items()
     for op in ops

@@ -203,7 +203,9 @@ class Machine:
 
     def name(self, module: Any, name: Any) -> None:
         """Push what the table has for a name: one exact look-up."""
-        found = self.names.get((module, name)) if type(module) is str and type(name) is str else None
+        if type(module) is not str or type(name) is not str:
+            raise CorruptData("a name that is no text")
+        found = self.names.get((module, name))
         if found is None:
             raise UntrustedData(f"{f'{module}.{name}'[:200]} is not on the list of what is only data: not loaded")
         self.called[id(found)] = name
