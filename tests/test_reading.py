@@ -292,3 +292,14 @@ def test_names_that_look_like_patterns(logger: ML_Logger) -> None:
     assert logger.glob("**") == ["ab.txt"]
     logger.remove(*logger.glob("*.txt"))
     assert logger.glob("**") == []
+
+
+def test_links_that_lead_up_again_are_not_followed_for_ever(tmp_path: Path) -> None:
+    """In a folder of this machine links are followed, but none into a folder that it lies in."""
+    with ML_Logger(root=tmp_path / "root", prefix="run", silent=True) as logger:
+        logger.log_text("x", "a/b.txt")
+        for name, target in (("up", ".."), ("here", "."), ("a/top", "../.."), ("other", "a")):
+            (tmp_path / "root" / "run" / name).symlink_to(target)
+        found = logger.glob("**")
+
+    assert found == ["a/b.txt", "other/b.txt"]

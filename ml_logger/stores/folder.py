@@ -133,7 +133,14 @@ class Folder:
         return sorted(found)
 
     def _walk(self, top_fd: int, top: str) -> Iterator[Entry]:
+        above: dict[str, frozenset[tuple[int, int]]] = {}  # the folders that a folder lies in, where links are followed
         for path, folders, names, fd in os.fwalk(".", dir_fd=top_fd, follow_symlinks=self.follow_links):
+            if self.follow_links:
+                here, around = os.fstat(fd), above.get(os.path.dirname(path), frozenset())
+                above[path] = around | {(here.st_dev, here.st_ino)}
+                if above[path] == around:  # a link that leads up again
+                    folders.clear()
+                    continue
             folders[:] = [name for name in folders if _is_key(name)]
             base = "/".join(part for part in (top, path[2:]) if part)
             for name in names:
