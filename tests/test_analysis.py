@@ -359,3 +359,18 @@ def test_no_parameter_takes_the_place_of_another(logger: ML_Logger) -> None:
     assert (table["parameters/run"][0], table["parameters/parameters/run"][0]) == (2, 1)
     assert (parameters["parameters/prefix"][0], parameters["parameters/parameters/prefix"][0]) == (4, 3)
     assert sorted(value for value in given.values() if value in parameters.iloc[0].tolist()) == [1, 2, 3, 4]
+
+
+def test_folders_are_paths_too(logger: ML_Logger) -> None:
+    """A Path is a pattern as a text is, `./` means nothing, and what is neither, or of the host, is refused."""
+    with logger.Prefix("a"):
+        logger.log(0, loss=1.0)
+        logger.log_params(lr=0.1)
+    for folder in ("a", Path("a"), "./a", "a/"):
+        assert runs_of(logger.frame(folder)) == runs_of(logger.runs(folder)) == ["a"]
+        assert logger.get_exps(folder)["prefix"].tolist() == ["a"]
+    calls: list[Callable[[Any], object]] = [logger.frame, logger.runs, logger.get_exps]
+    for call in calls:
+        for wrong in (None, 5, ["a"], "//a"):
+            with pytest.raises(InvalidKey):
+                call(wrong)

@@ -23,7 +23,7 @@ class Analysis(Reading):
 
     def frame(
         self,
-        pattern: str = "**",
+        pattern: PathLike = "**",
         keys: Sequence[str] | str | None = None,
         x: str | None = None,
         *,
@@ -127,7 +127,7 @@ class Analysis(Reading):
 
     def runs(
         self,
-        pattern: str = "**",
+        pattern: PathLike = "**",
         keys: Sequence[str] | str | None = None,
         as_: str = "pandas",
         *,
@@ -180,7 +180,7 @@ class Analysis(Reading):
         made = runs.overview(own, tables, given, sizes, wanted)
         return dataframes.make(made, as_, times=[runs.START])
 
-    def get_exps(self, *prefixes: str, wd: str | None = None) -> Any:
+    def get_exps(self, *prefixes: PathLike, wd: str | None = None) -> Any:
         """Return the parameters of runs as a pandas DataFrame, one row each: `get_exps("sweep/**")["Args.lr"]`.
 
         The column `prefix` holds the folder of the run, relative to the folder that is searched, as in `glob`; the
@@ -198,7 +198,8 @@ class Analysis(Reading):
         dataframes.library("pandas")
         found: dict[str, list[dict[str, Any]]] = {}
         for query in prefixes or ("**",):
-            folders = query[: -len(PARAMETERS_FILE)] if query.endswith(PARAMETERS_FILE) else query
+            text = names.text(query)
+            folders = text[: -len(PARAMETERS_FILE)] if text.endswith(PARAMETERS_FILE) else text
             for file, table in self._tables(_in(folders, PARAMETERS_FILE), wd, None):
                 found[_folder(file, PARAMETERS_FILE)] = [*table.iter_rows()]
         return dataframes.make(runs.parameter_table(sorted(found.items()), "prefix"))
@@ -264,11 +265,13 @@ def _listed(keys: Sequence[str] | str | None) -> list[str] | None:
     return listed
 
 
-def _in(folders: str, file: str) -> str:
+def _in(folders: PathLike, file: str) -> str:
     """Return the query for a file in each of the folders that a query means."""
-    inner = folders.strip("/")
+    query = names.text(folders)
+    inner = query.strip("/").removeprefix("./")
     path = f"{inner}/{file}" if inner not in ("", ".") else file
-    return f"/{path}" if folders.startswith("/") else path
+    outer = query[: len(query) - len(query.lstrip("/"))]  # what more than one "/" means is said where it is looked for
+    return f"{outer}{path}"
 
 
 def _folder(path: str, file: str) -> str:

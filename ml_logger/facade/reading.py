@@ -244,7 +244,7 @@ class Reading(Pictures):
 
     def _searched(self, query: PathLike, wd: PathLike | None) -> tuple[str, str]:
         """Return the folder that a query searches, and the pattern below it."""
-        query = os.fspath(query)
+        query = keys.text(query)
         if query.startswith("//"):
             raise InvalidKey(f"glob {query!r} starts with '//', a path of the host: patterns stay below the root")
         if ".." in query.split("/"):
