@@ -11,6 +11,7 @@ import sys
 import threading
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -485,6 +486,35 @@ def test_another_process_id_is_another_writer(server: Server, monkeypatch: pytes
     assert store.read("run/a.txt") == b"parent child"
     store.close()
     parents.close()
+
+
+@pytest.mark.parametrize("file", ["lock", "writer.new", "server.new"])
+def test_a_handler_that_logs_while_a_spool_is_made(
+    server: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    """A signal handler that logs in the middle of the very first call makes no second spool, and nothing is lost."""
+    store = open_store(server.url, None, {})
+    assert isinstance(store, RemoteStore)
+    handled: list[object] = []
+    real = os.open
+
+    def interrupted(path: Any, *args: Any, **kw: Any) -> int:
+        if str(path).endswith(f"/{file}") and not handled:
+            handled.append(path)
+            store.append("run/a.txt", b"handled ")
+        return real(path, *args, **kw)
+
+    monkeypatch.setattr(os, "open", interrupted)
+    store.append("run/a.txt", b"called ")
+    for _ in range(100):
+        store.append("run/a.txt", b".")
+    store.flush(30)
+
+    assert handled
+    assert store.read("run/a.txt") == b"handled called " + b"." * 100
+    store.close()
+    assert programs.spooled() == []
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("handler", ["logger.flush()", "logger.log(-1, handled=1)", "logger.log_line('handled')"])

@@ -88,7 +88,10 @@ class RemoteStore(Store):
     def _started(self) -> Sender:
         with self._lock:
             if self._sender is None:
-                self._sender = Sender(self._home.create(), self.transport, self._progress, self._limits.linger)
+                made = Sender(self._home.create(), self.transport, self._progress, self._limits.linger)
+                self._sender = self._sender or made
+                if self._sender is not made:  # a signal handler that logs has made another one meanwhile
+                    made.spool.close()
             # While the interpreter ends no thread can be had (asking for one can wait for ever): `close` sends.
             if self._thread is None and threading.main_thread().is_alive():
                 # Noted before it is started: a signal handler that logs meanwhile must not start another one.

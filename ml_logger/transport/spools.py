@@ -58,12 +58,12 @@ class Spools:
         with held(self._root, alone=False):  # else somebody who leaves could remove the empty folder under us
             self.folder.mkdir(mode=0o700, exist_ok=True)
             folder.mkdir(mode=0o700)
-            self._note_server()
+            self._note_server(folder)
 
-    def _note_server(self) -> None:
+    def _note_server(self, folder: Path) -> None:
         note, text = self.folder / "server", f"{self.url}\n".encode()
         if not (note.exists() and note.read_bytes() == text):  # else a full disk would empty a good one
-            staged = self.folder / f"server.{os.getpid()}"
+            staged = folder / "server.new"  # nobody else's, not even a signal handler's that has interrupted this
             write_private(staged, text)
             staged.replace(note)
 
