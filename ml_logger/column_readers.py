@@ -14,7 +14,7 @@ from ml_logger.columns.portions import Gathered, Settled, Source
 from ml_logger.columns.sampling import sample
 from ml_logger.columns.segments import Shapes
 from ml_logger.columns.table import Columns
-from ml_logger.errors import CorruptData, KeyNotFound, ServerUnavailable, UntrustedData
+from ml_logger.errors import CorruptData, KeyNotFound, ServerUnavailable
 from ml_logger.stores.base import Entry, Store
 from ml_logger.table_cache import TableCache
 
@@ -139,7 +139,7 @@ class ColumnReader:
     def _here(self, key: str, entry: Entry | None = None) -> Columns:
         """Decode a file here, with the names of the audited list."""
         from ml_logger.encoders.unpickle import AUDITED
-        from ml_logger.encoders.unpickle_late import Walk
+        from ml_logger.encoders.unpickle_late import settle
 
         if self._cache and entry is None:
             entry = self._store.stat(key)
@@ -149,13 +149,9 @@ class ColumnReader:
         start = portions.start_of(file.known.mark, source) if file.known else 0
         if not file.begin(key, start, self._cache):
             start = 0
-        settle = lambda record: Walk().settle(record)  # noqa: E731 - a walk of its own for each record
-        options: Any = {"names": AUDITED, "settle": settle, "shapes": self._shapes}
-        try:
-            for event in portions.decode(source, self._columns, start, marked=marked, **options):
-                file.gathered.add(event)
-        except UntrustedData as error:
-            raise UntrustedData(f"{key}: {error}") from None
+        options: Any = {"names": AUDITED, "settle": settle, "shapes": self._shapes, "name": key}
+        for event in portions.decode(source, self._columns, start, marked=marked, **options):
+            file.gathered.add(event)
         if file.known and start and portions.start_of(file.known.mark, self._source(key, self._store.stat(key))) == 0:
             return ColumnReader(self._store, self._columns, curves=self._curves)._here(key)  # replaced meanwhile
         if marked and SMALL_PART * file.gathered.settle().nbytes <= source.size:

@@ -198,7 +198,7 @@ def make(table: Columns, as_: str = "pandas", times: Collection[str] = ()) -> An
 
 def _shown(name: str, table: Columns) -> str:
     """Return the name of a column as these libraries take it: a lone surrogate, which is no text, as an escape."""
-    shown = name.encode("utf-8", "backslashreplace").decode()
+    shown = str(_text(name))
     while shown != name and shown in table:
         shown += "_"
     return shown

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import socket
 import socketserver
-import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from ml_logger.testing.faults.proxy import reset
-from tests.slow_line import Passage, length
+from tests.slow_line import Passage, length, running
 
 
 class Cut(NamedTuple):
@@ -97,14 +96,6 @@ class _Passage(socketserver.StreamRequestHandler):
                 return
 
 
-@contextmanager
-def cut_line(server: int, *cuts: Cut) -> Iterator[CutLine]:
+def cut_line(server: int, *cuts: Cut) -> AbstractContextManager[CutLine]:
     """Run such a line to a port for as long as the block lasts."""
-    with CutLine(server, list(cuts)) as line:
-        thread = threading.Thread(target=line.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield line
-        finally:
-            line.shutdown()
-            thread.join(30)
+    return running(CutLine(server, list(cuts)))

@@ -7,7 +7,8 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import TypeVar
 
 
 class SlowLine(socketserver.ThreadingTCPServer):
@@ -63,10 +64,18 @@ def length(head: bytes) -> int:
     return int(found[1]) if found else 0
 
 
-@contextmanager
-def slow_line(server: int, limit: int) -> Iterator[SlowLine]:
+Line = TypeVar("Line", bound=socketserver.ThreadingTCPServer)
+
+
+def slow_line(server: int, limit: int) -> AbstractContextManager[SlowLine]:
     """Run a slow line to a port for as long as the block lasts."""
-    with SlowLine(server, limit) as line:
+    return running(SlowLine(server, limit))
+
+
+@contextmanager
+def running(line: Line) -> Iterator[Line]:
+    """Run a line for as long as the block lasts."""
+    with line:
         thread = threading.Thread(target=line.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:

@@ -53,7 +53,7 @@ class Decoder:
         keys: the columns to build; all by default. The others are checked and not built.
         names: what rows may name, as in `opcodes.Machine`: nothing but plain values by default.
         settle: what puts in place the values that `names` left for the end of a row.
-        name: what to call the stream in warnings.
+        name: what to call the stream in warnings and errors.
         start: where in the file the stream begins, for the same.
         tell: what is called with each damage instead of a warning; records that are no rows are then counted only.
         shapes: those of rows that were met before, in files of the same kind: they need not be learned again.
@@ -251,8 +251,8 @@ class Decoder:
         try:
             record = machine.load()
             return (record if self._settle is None else self._settle(record)), machine.end
-        except UntrustedData:
-            raise
+        except UntrustedData as error:
+            raise UntrustedData(f"{self._name}: {error}" if self._name else str(error)) from None
         except CorruptData as error:
             if machine.needed > len(self._data):
                 raise _Cut(machine.needed) from error

@@ -131,6 +131,7 @@ def decode(
     names: Names | None = None,
     settle: Callable[[Any], Any] | None = None,
     shapes: Shapes | None = None,
+    name: str = "",
 ) -> Iterator[Event]:
     """Yield the rows of a file from an offset on, what is settled about them, the rest, and the end.
 
@@ -140,10 +141,11 @@ def decode(
         start: where to begin, see `start_of`.
         piece: after how many bytes of the file to yield a table; all rows in one by default.
         marked: whether a mark is wanted, which takes two reads.
-        names, settle, shapes: as in `Decoder`.
+        names, settle, shapes, name: as in `Decoder`.
     """
     damage: list[Damage] = []
-    decoder = Decoder(keys, names=names, settle=settle, start=start, tell=damage.append, shapes=shapes)
+    tell = damage.append
+    decoder = Decoder(keys, names=names, settle=settle, start=start, tell=tell, shapes=shapes, name=name)
     fed = 0
     for data in source.stream(start):
         decoder.feed(data)

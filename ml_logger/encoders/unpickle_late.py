@@ -20,6 +20,11 @@ def expect(condition: object, problem: str) -> None:
         raise CorruptData(problem)
 
 
+def settle(record: Any) -> Any:
+    """Put real values in for what the names of the audited list have left for the end of a record."""
+    return Walk().settle(record)
+
+
 class Name:
     """Stand for one name of the audited list: it can be called, and nothing else can be done with it."""
 
