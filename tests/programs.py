@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ml_logger import ML_Logger
+from ml_logger.testing import Server
+from ml_logger.testing.faults.scene import SERVER
 
 #: Seconds that any program of a test may take.
 PATIENCE = 120
@@ -37,6 +39,11 @@ def running(words: str) -> list[str]:
         with suppress(OSError):  # it has just ended
             found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
     return [command for command in found if words in command]
+
+
+def server_after(before: str, data_dir: Path) -> Server:
+    """Make a server in whose process some code has run before it begins."""
+    return Server(data_dir, command=(sys.executable, "-c", f"{textwrap.dedent(before)}\n{SERVER}"))
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

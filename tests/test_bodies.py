@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import sys
 import threading
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from ml_logger.server.bodies import Room
 from ml_logger.testing import Server
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.frames import Op
+from tests import programs
 from tests.wire import WRITER, append, get, post
 
 HEAD = f"POST {protocol.BATCHES} HTTP/1.1\r\nHost: x\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
@@ -73,15 +73,12 @@ def test_a_body_says_how_long_it_is(server: Server, fields: str, status: int) ->
 @pytest.fixture
 def impatient(tmp_path: Path) -> Server:
     """A server that waits for nobody longer than half a second, and has room for one large body."""
-    code = (
-        "import sys\n"
-        "from ml_logger.server import app, bodies\n"
-        "bodies.PATIENCE, bodies.SLOWEST, bodies.ROOM = 0.5, 2**40, 2**20\n"
-        "app.HEAD_TIMEOUT = app.IDLE_TIMEOUT = 0.5\n"
-        "from ml_logger.server.__main__ import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    return Server(tmp_path / "data", command=(sys.executable, "-c", code))
+    before = """
+        from ml_logger.server import app, bodies
+        bodies.PATIENCE, bodies.SLOWEST, bodies.ROOM = 0.5, 2**40, 2**20
+        app.HEAD_TIMEOUT = app.IDLE_TIMEOUT = 0.5
+    """
+    return programs.server_after(before, tmp_path / "data")
 
 
 def test_slow_senders_are_hung_up_on(impatient: Server) -> None:
@@ -143,14 +140,7 @@ def test_a_body_that_was_answered_unread_is_not_waited_for(impatient: Server) ->
 
 def test_a_body_that_stops_is_hung_up_on(tmp_path: Path) -> None:
     """A body that stops coming, well before its time is over, is given up: its rest is not read without any limit."""
-    code = (
-        "import sys\n"
-        "from ml_logger.server import app\n"
-        "app.STALLED = 0.5\n"
-        "from ml_logger.server.__main__ import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    server = Server(tmp_path / "data", command=(sys.executable, "-c", code))
+    server = programs.server_after("from ml_logger.server import app; app.STALLED = 0.5", tmp_path / "data")
     server.start()
     try:
         answer = ask(server, (HEAD + "Content-Length: 8388608\r\n\r\n").encode() + bytes(200_000))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.mounts import NETWORK, file_system
-from ml_logger.testing import Server
+from tests import programs
 from tests.wire import append, post
 
 TABLE = r"""
@@ -51,14 +50,8 @@ def test_this_machine_tells(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["nfs4", "ext4"])
 def test_a_server_says_that_it_is_on_a_network(tmp_path: Path, kind: str) -> None:
     """On a network file system a server says so, keeps a catalog without shared memory, and works all the same."""
-    code = (
-        "import sys\n"
-        "from ml_logger.server import app\n"
-        f"app.file_system = lambda folder: {kind!r}\n"
-        "from ml_logger.server.__main__ import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    server = Server(tmp_path / "data", command=(sys.executable, "-c", code))
+    before = f"from ml_logger.server import app; app.file_system = lambda folder: {kind!r}"
+    server = programs.server_after(before, tmp_path / "data")
     server.start()
     try:
         assert post(server, append(1)).status_code == 200

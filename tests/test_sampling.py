@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +119,7 @@ def test_local_and_remote_sample_alike(server: Server) -> None:
 @needs_the_library
 def test_a_server_without_the_library_sends_all_rows(tmp_path: Path) -> None:
     """Then the client chooses, and the result is the same."""
-    code = "import sys; sys.modules['tsdownsample'] = None; from ml_logger.server.__main__ import main; main()"
-    plain = Server(tmp_path / "data", command=(sys.executable, "-c", code))
+    plain = programs.server_after("import sys; sys.modules['tsdownsample'] = None", tmp_path / "data")
     plain.start()
     (plain.data_dir / "a.pkl").write_bytes(file_of(ROWS))
     remote, local = open_store(plain.url, None, {}), open_store(str(plain.data_dir), None, {})

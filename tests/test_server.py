@@ -399,19 +399,16 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 def test_nothing_blocks_the_event_loop(tmp_path: Path) -> None:
     """With a guard that makes every blocking call on the loop an error, a server does all it can do without one."""
-    guard = (
-        "import sys\n"
-        "from blockbuster import BlockBuster\n"
-        "from ml_logger.server import life\n"
-        "greet = life.write\n"
-        "def guarded(*args):\n"  # from the moment it serves: before that, Sanic looks the machine over
-        "    greet(*args)\n"
-        "    BlockBuster().activate()\n"
-        "life.write = guarded\n"
-        "from ml_logger.server.__main__ import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    server = Server(tmp_path / "data", command=(sys.executable, "-c", guard))
+    guard = """
+        from blockbuster import BlockBuster
+        from ml_logger.server import life
+        greet = life.write
+        def guarded(*args):  # from the moment it serves: before that, Sanic looks the machine over
+            greet(*args)
+            BlockBuster().activate()
+        life.write = guarded
+    """
+    server = programs.server_after(guard, tmp_path / "data")
     server.start()
     try:
         with ML_Logger(root=server.url, prefix="run", silent=True) as logger:

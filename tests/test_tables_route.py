@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import socket
-import sys
 import threading
 import warnings
 from pathlib import Path
@@ -198,11 +197,8 @@ def test_a_token_guards_the_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_server_without_the_route_is_read_file_by_file(tmp_path: Path) -> None:
     """From a server of an earlier version the files come, and are decoded here."""
-    code = (
-        "import sanic; from ml_logger.server import tables; tables.routes = sanic.Blueprint('none'); "
-        "from ml_logger.server.__main__ import main; main()"
-    )
-    older = Server(tmp_path / "data", command=(sys.executable, "-c", code))
+    before = "import sanic; from ml_logger.server import tables; tables.routes = sanic.Blueprint('none')"
+    older = programs.server_after(before, tmp_path / "data")
     older.start()
     put(older.data_dir)
     remote, _ = told(older.url, ["a"])
@@ -228,21 +224,18 @@ def test_a_server_that_comes_back_goes_on_behind_the_last_table(server: Server) 
 
 def test_an_answer_that_breaks_off_is_asked_for_again(tmp_path: Path) -> None:
     """A file whose columns stop coming in the middle is asked for once more, before anybody is told."""
-    code = """
-import sys
-from ml_logger.server import tables
-real, broken = tables._answer, []
-def breaks(*args):
-    for data in real(*args):
-        yield data
-        if not broken:
-            broken.append(True)
-            raise OSError(5, "on purpose")
-tables._answer = breaks
-from ml_logger.server.__main__ import main
-sys.exit(main(sys.argv[1:]))
-"""
-    fragile = Server(tmp_path / "data", command=(sys.executable, "-c", code))
+    before = """
+        from ml_logger.server import tables
+        real, broken = tables._answer, []
+        def breaks(*args):
+            for data in real(*args):
+                yield data
+                if not broken:
+                    broken.append(True)
+                    raise OSError(5, "on purpose")
+        tables._answer = breaks
+    """
+    fragile = programs.server_after(before, tmp_path / "data")
     fragile.start()
     try:
         rows = rows_of(([{"loss": "float"}], 30_000, 1))

@@ -20,7 +20,8 @@ from ml_logger.testing.faults.oracle import Verdict
 
 #: Seconds that anything may take.
 PATIENCE = 120.0
-_SERVER = "import sys\nfrom ml_logger.server.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+#: What a server runs, behind whatever is to go before.
+SERVER = "import sys\nfrom ml_logger.server.__main__ import main\nsys.exit(main(sys.argv[1:]))"
 _WRITER = ("-m", "ml_logger.testing.faults.writer")
 
 
@@ -66,7 +67,7 @@ class Scene:
             shell: what a shell does before it becomes the server, such as `ulimit -n 48`.
             before: what Python does before it becomes the server.
         """
-        program = ("-c", f"{before}\n{_SERVER}") if before else ("-m", "ml_logger.server")
+        program = ("-c", f"{before}\n{SERVER}") if before else ("-m", "ml_logger.server")
         command = _command(program, spec, shell)
         log = self.folder / f"server-{len(self._servers)}.log"
         server = Server(data or self.data, command=self.command(*command), options=options, log=log)
