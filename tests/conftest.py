@@ -13,7 +13,13 @@ from ml_logger.stores import open_store
 from ml_logger.stores.base import Store
 from ml_logger.stores.memory import MemoryStore
 from ml_logger.testing import Server
+from ml_logger.testing.faults.scene import heed_interrupts
 from tests.wire import append, post
+
+
+def pytest_sessionstart() -> None:
+    """Let programs of tests be interrupted, also where the suite runs in the background of a shell."""
+    heed_interrupts()
 
 
 @pytest.fixture(autouse=True)

@@ -189,3 +189,11 @@ def test_the_command_leaves_nothing_running(tmp_path: Path) -> None:
     assert program.returncode == 143
     assert list(scratch.iterdir()) == []
     assert programs.running(str(scratch)) == []
+
+
+def test_the_command_interrupts_in_the_background_too() -> None:
+    """Started where a shell has Ctrl-C ignored, as it does in the background, the command presses it all the same."""
+    command = f"trap '' INT; exec {sys.executable} -m ml_logger.testing.faults --rounds 1 --only calls-interrupted"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=programs.PATIENCE, check=False)
+
+    assert done.returncode == 0, done.stdout

@@ -14,7 +14,7 @@ from pathlib import Path
 from ml_logger.notices import plural, write
 from ml_logger.testing.faults.matrix import FAULTS
 from ml_logger.testing.faults.report import Fault, Report, Unavailable
-from ml_logger.testing.faults.scene import Scene
+from ml_logger.testing.faults.scene import Scene, heed_interrupts
 
 #: From so many rounds on, what takes minutes is done too.
 LONG = 100
@@ -103,5 +103,6 @@ def _progress(text: str) -> None:
 
 
 if __name__ == "__main__":
+    heed_interrupts()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended, and the scratch removed
     sys.exit(main())

@@ -156,6 +156,12 @@ def _command(program: Sequence[str], spec: str, shell: str) -> list[str]:
     return ["bash", "-c", f'{shell}; exec "$0" "$@"', *command] if shell else command
 
 
+def heed_interrupts() -> None:
+    """Let this process, and those that it starts, be interrupted: a shell has programs in the background ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 class Writer:
     """A program that logs, and says which calls have returned.
 
