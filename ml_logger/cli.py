@@ -7,14 +7,15 @@ import datetime
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from ml_logger import config
+from ml_logger import config, tokens
 from ml_logger.errors import LoggerError
 from ml_logger.notices import ProgressLine, amount, duration, notice, plural, write
 from ml_logger.stores.base import Deadline
 from ml_logger.transport import spools
 from ml_logger.transport.adoption import Adoption
-from ml_logger.transport.http import HttpTransport, check_url
+from ml_logger.transport.http import check_url, transport_to
 from ml_logger.transport.spools import spools_of
 from ml_logger.version import __version__
 
@@ -28,8 +29,7 @@ def push(args: argparse.Namespace) -> int:
         if not home.folders():
             _say(f"{url}: nothing to send")
             continue
-        transport = HttpTransport(url, config.get("ML_LOGGER_ACCESS_TOKEN"), config.get("ML_LOGGER_REQUEST_TIMEOUT"))
-
+        transport = transport_to(url, None)
         line = ProgressLine()
 
         def report(records: int, size: int, url: str = url, line: ProgressLine = line) -> None:
@@ -81,7 +81,41 @@ def _described(spool: spools.Summary) -> str:
     return f"{plural(spool.records, 'record')} ({amount(spool.size)}) unsent{since}, in {spool.path}, {who}"
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"push": push, "status": status}
+def token(args: argparse.Namespace) -> int:
+    """Add, list or revoke the tokens that let clients into a server; a running one takes it up at once."""
+    data_dir = Path(args.data_dir or config.get("ML_LOGGER_DATA_DIR") or "runs").expanduser().absolute()
+    path = Path(args.token_file).expanduser().absolute() if args.token_file else tokens.path_in(data_dir)
+    if args.action == "add":
+        given = sys.stdin.readline().strip() if args.stdin else None
+        made = tokens.add(path, args.name, scope=args.scope, prefix=args.prefix, days=args.expires, secret=given)
+        notice(f"added {args.name!r} to {path}{'' if given else '; it is shown this once, and only its hash is kept'}")
+        if not given:
+            _say(made)
+    elif args.action == "revoke":
+        tokens.revoke(path, args.name)
+        notice(f"revoked {args.name!r} in {path}")
+    else:
+        known = tokens.read(path)
+        for one in known:
+            _say(_listed(one))
+        if not known:
+            _say("no tokens")
+    return 0
+
+
+def _listed(one: tokens.Token) -> str:
+    until = "never expires" if one.expires is None else f"expires {_date(one.expires)}"
+    if one.has_expired(time.time()):
+        until = f"expired {_date(one.expires or 0)}"
+    below = f" below {one.prefix}" if one.prefix else ""
+    return f"{one.name}: {one.scope}{below}, made {_date(one.created)}, {until}"
+
+
+def _date(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds).isoformat(" ", "minutes")
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"push": push, "status": status, "token": token}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -95,7 +129,28 @@ def parser() -> argparse.ArgumentParser:
         if command is push:
             one.add_argument("--root", metavar="URL", help="the server; by default every one that something waits for")
             one.add_argument("--timeout", type=float, default=60.0, help="seconds to try, for each server (60)")
+        elif command is token:
+            _add_token_actions(one)
     return build
+
+
+def _add_token_actions(build: argparse.ArgumentParser) -> None:
+    actions = build.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for action, told in (
+        ("add", "make a token, and show it this once"),
+        ("list", "show the tokens there are: names, scopes, prefixes and dates"),
+        ("revoke", "take a token away"),
+    ):
+        one = actions.add_parser(action, help=told, description=told)
+        if action != "list":
+            one.add_argument("name", metavar="NAME", help="who has it; logs tell this name")
+        if action == "add":
+            one.add_argument("--scope", choices=tokens.SCOPES, default="write", help="what it may do (write)")
+            one.add_argument("--prefix", default="", metavar="P", help="the key that it reaches, with all below it")
+            one.add_argument("--expires", type=float, metavar="DAYS", help="days that it holds (for ever)")
+            one.add_argument("--stdin", action="store_true", help="take a token that you have, from stdin")
+        one.add_argument("--data-dir", metavar="DIR", help="data folder of the server (./runs)")
+        one.add_argument("--token-file", metavar="FILE", help="the token file, where the server has another one")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -67,7 +67,13 @@ SETTINGS = {
         Setting("ML_LOGGER_ROOT", None, str, "Log directory or server address when nothing was configured (./runs)."),
         Setting("ML_LOGGER_PREFIX", None, str, "Folder of the run below the root when nothing was configured."),
         Setting("ML_LOGGER_USER", None, str, "User name for `{USER}` in prefixes (the login name)."),
-        Setting("ML_LOGGER_ACCESS_TOKEN", None, str, "Token that clients send, and that a server asks for."),
+        Setting(
+            "ML_LOGGER_ACCESS_TOKEN", None, str, "Token that clients send; for a server, one that may do everything."
+        ),
+        Setting(
+            "ML_LOGGER_CA_BUNDLE", None, str, "File with the certificates that clients trust (those that come along)."
+        ),
+        Setting("NETRC", None, str, "Where clients look for a token when they were given none (~/.netrc)."),
         Setting(
             "ML_LOGGER_PRINT_RANKS",
             frozenset({0}),

@@ -108,6 +108,15 @@ def prefix(*parts: str) -> str:
     return check("/".join(stripped)) if stripped else ""
 
 
+def within(key: str, folder: str) -> bool:
+    """Tell whether a key is a folder or lies below it; everything lies below the root, `""`.
+
+    >>> within("me/exp-1/metrics.pkl", "me/exp-1"), within("me/exp-10/metrics.pkl", "me/exp-1")
+    (True, False)
+    """
+    return not folder or key == folder or key.startswith(f"{folder}/")
+
+
 def text(part: object) -> str:
     """Return a part of a key as text.
 

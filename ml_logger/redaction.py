@@ -60,6 +60,7 @@ _TOKENS = re.compile(
     r"(?:AKIA|ASIA)[A-Z0-9]{16}"  # AWS
     r"|gh[pousr]_[A-Za-z0-9]{30,255}|github_pat_\w{30,255}"
     r"|glpat-[\w-]{18,100}"
+    r"|mll_[\w-]{40,60}"  # ours
     r"|hf_[A-Za-z0-9]{20,100}"
     r"|sk-[A-Za-z0-9_-]{20,250}"
     r"|xox[abprs]-[\w-]{10,200}"  # Slack

@@ -39,6 +39,7 @@ LAYERS = [
         "provenance",
         "heartbeat",
         "localfiles",
+        "tokens",
         "stores.folder",
         "stores.memory",
         "stores.local",

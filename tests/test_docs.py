@@ -41,6 +41,9 @@ def name_of(path: Path) -> str:
 def flags(parser: argparse.ArgumentParser) -> list[str]:
     """Return the options of a command line, without the help that every one has."""
     found = [flag for action in parser._actions for flag in action.option_strings]
+    for action in parser._actions:
+        if isinstance(action.choices, dict):  # commands of a command
+            found += [flag for inner in action.choices.values() for flag in flags(inner)]
     return [flag for flag in found if flag not in ("-h", "--help")]
 
 

@@ -34,6 +34,12 @@ def _whole_length(file: BinaryIO) -> int:
     return record_reader.whole_length(file)
 
 
+def _secret(token: str) -> str:
+    from ml_logger.transport.access import Secret  # not before there is one: most runs need none
+
+    return Secret(token)
+
+
 _BOUNDARIES = {".pkl": _whole_length}
 
 
@@ -59,7 +65,7 @@ class Base:
         self._silent = False
         self._waits = False
         self._opened: Store | None = None
-        self._stores: dict[tuple[str, str | None], Store] = {}
+        self._stores: dict[str, Store] = {}
         self._rows: dict[Slot, Row] = {}
         self._row_keys: dict[Slot, tuple[str, RowEncoder]] = {}
         self._cache_options: Mapping[str, Any] = {}
@@ -101,7 +107,8 @@ class Base:
             prefix: the folder of the run below the root; `{now:%Y-%m-%d}`, `{USER}` and `$NAME` are filled in. With a
                 root and no prefix, the root itself.
             user: the name for `{USER}` here and in `Prefix`, the login name by default.
-            access_token: the secret that the server asks for.
+            access_token: the secret that the server asks for; by default that of the settings, or of `~/.netrc`. With
+                another one than before, what waits for this server goes out with it too.
             silent: print no tables.
             asynchronous: False makes each call return only when the data is where it belongs.
             summary_cache_opts: how summaries are made: `mode`, "tiled" or "rolling"; `window`, how many values of a
@@ -123,7 +130,7 @@ class Base:
         target = place.resolve(current, args, roots, prefix, self._user)
         self.flush()
         with self._lock:
-            self._token = self._token if access_token is None else access_token
+            self._token = self._token if access_token is None else _secret(access_token)
             self._settle(target)
             self._opened = None
             self._has_stored = self._has_stored and target.root == current.root
@@ -173,12 +180,13 @@ class Base:
                 if self._opened is None:
                     if sys.meta_path is None:  # type: ignore[unreachable,unused-ignore]
                         raise StorageFailed("the interpreter has ended, and nothing can be opened any more")
-                    token = self._token or config.get("ML_LOGGER_ACCESS_TOKEN")
-                    place = self._configured().root, token
+                    root = self._configured().root
                     # A store that was left for another may still have records to send: it is taken up again.
-                    if place not in self._stores:
-                        self._stores[place] = open_store(*place, _BOUNDARIES)
-                    self._opened = self._stores[place]
+                    if root in self._stores:
+                        self._stores[root].authorize(self._token)
+                    else:
+                        self._stores[root] = open_store(root, self._token, _BOUNDARIES)
+                    self._opened = self._stores[root]
                     if not self._leaves_properly:
                         self._leave_properly()
         return self._opened

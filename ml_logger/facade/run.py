@@ -185,9 +185,10 @@ class Run(Timing):
             The patch; None, and nothing is stored, where there is no git, no repository, or no such revision.
         """
         from ml_logger import provenance
+        from ml_logger.transport.access import token_for
 
-        token = self._token or config.get("ML_LOGGER_ACCESS_TOKEN")
         place = self._where()
+        token = token_for(place.root, self._token)
         logs = (
             [os.path.join(place.root, inner) for inner in ("", place.prefix, PRIVATE)]
             if "://" not in place.root

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import os
 import resource
-import secrets
 import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ml_logger import config
+from ml_logger import config, tokens
 from ml_logger.errors import InvalidRoot, InvalidSetting, LoggerError, StorageFailed
 from ml_logger.notices import notice
 from ml_logger.server.lock import FolderLock
+from ml_logger.transport.access import check_token, is_loopback
+
+if TYPE_CHECKING:
+    import ssl
+
+    from ml_logger.server.tokens import Tokens
 
 
 def parser() -> argparse.ArgumentParser:
@@ -28,6 +33,18 @@ def parser() -> argparse.ArgumentParser:
     )
     build.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     build.add_argument("--port", type=int, default=8081, help="port to listen on; 0 takes a free one (8081)")
+    build.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="tokens that let in: what `ml-logger token` writes, or one plain token (.ml_logger/tokens.json)",
+    )
+    build.add_argument("--tls-cert", metavar="FILE", help="certificate in PEM format: serve https:// (needs --tls-key)")
+    build.add_argument("--tls-key", metavar="FILE", help="private key of the certificate, in PEM format")
+    build.add_argument(
+        "--audit-log",
+        metavar="FILE",
+        help="where each request that changes something leaves a line (.ml_logger/audit.log, once tokens are needed)",
+    )
     build.add_argument("--workers", type=int, default=4, help="threads that read files for clients (4)")
     build.add_argument(
         "--durability",
@@ -57,29 +74,25 @@ def serve(args: argparse.Namespace) -> int:
     Raises:
         LoggerError: one of them cannot be had; the message says which and what to do.
     """
-    token = config.get("ML_LOGGER_ACCESS_TOKEN")
-    if not token and not _is_loopback(args.host):
-        raise InvalidSetting(
-            f"--host {args.host} can be reached from other machines, and no token is set: anybody could read and "
-            "write. Set ML_LOGGER_ACCESS_TOKEN here and for the clients to one secret, for example "
-            f"{secrets.token_urlsafe(24)}"
-        )
     if args.workers < 1:
         raise InvalidSetting(f"--workers {args.workers} leaves nobody to read files: pass 1 or more")
+    tls = _tls(args)
     _allow_files()
     data_dir = _data_dir(args.data_dir or config.get("ML_LOGGER_DATA_DIR") or "runs")
     with _listen(args.host, args.port) as listener, FolderLock(data_dir):
-        return _run(args, data_dir, listener, token)
+        return _run(args, data_dir, listener, tls)
 
 
-def _run(args: argparse.Namespace, data_dir: Path, listener: socket.socket, token: str | None) -> int:
+def _run(args: argparse.Namespace, data_dir: Path, listener: socket.socket, tls: ssl.SSLContext | None) -> int:
     import sqlite3
 
     from ml_logger.server.app import Service, create_app
     from ml_logger.server.life import run
 
+    known = _tokens(args, data_dir)
+    audit = Path(args.audit_log).expanduser().absolute() if args.audit_log else None
     try:
-        service = Service(data_dir, power=args.durability == "power", workers=args.workers)
+        service = Service(data_dir, power=args.durability == "power", workers=args.workers, audit=audit)
     except LoggerError:
         raise
     except (OSError, sqlite3.Error) as error:
@@ -88,10 +101,53 @@ def _run(args: argparse.Namespace, data_dir: Path, listener: socket.socket, toke
         )
         raise StorageFailed(message) from error
     try:
-        app = create_app(service, token)
-        return run(app, service, listener, f"ml-logger server at {_address(listener)}, data in {data_dir}")
+        app = create_app(service, known)
+        greeting = f"ml-logger server at {_address(listener, tls)}, data in {data_dir}"
+        if known.required and not known.lets_in():
+            greeting += _first_token(known, data_dir, listener, tls)
+        return run(app, service, listener, greeting, tls)
     finally:
         service.close()
+
+
+def _tls(args: argparse.Namespace) -> ssl.SSLContext | None:
+    if not (args.tls_cert or args.tls_key):
+        return None
+    if not (args.tls_cert and args.tls_key):
+        raise InvalidSetting("--tls-cert and --tls-key belong together: pass both, or none for plain HTTP")
+    from ml_logger.server.tls import context
+
+    return context(args.tls_cert, args.tls_key)
+
+
+def _tokens(args: argparse.Namespace, data_dir: Path) -> Tokens:
+    from ml_logger.server.tokens import Tokens
+
+    path = Path(args.token_file).expanduser().absolute() if args.token_file else tokens.path_in(data_dir)
+    command = f"ml-logger token add NAME {f'--token-file {path}' if args.token_file else f'--data-dir {data_dir}'}"
+    if args.token_file and not path.exists():
+        raise InvalidSetting(f"--token-file {path} is not there: write one with: {command}")
+    known = Tokens(path, check_token(config.get("ML_LOGGER_ACCESS_TOKEN")), required=not is_loopback(args.host))
+    known.check()
+    if known.required and path.exists() and not known.lets_in():
+        raise InvalidSetting(f"no token in {path} is valid, so nobody could come in: add one with: {command}")
+    return known
+
+
+def _first_token(known: Tokens, data_dir: Path, listener: socket.socket, tls: ssl.SSLContext | None) -> str:
+    """Make the token of a server that has none and needs one, and return what is said about it, this once."""
+    secret = tokens.add(known.path, "first", scope="admin")
+    known.look()
+    host, port = listener.getsockname()[:2]
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    url = f"{'https' if tls else 'http'}://{name}:{port}"
+    return (
+        "\n\nThere was no token, so one was made. It is shown this once, and only its hash is kept:\n\n"
+        f"    {secret}\n\n"
+        "In a program that logs here:\n\n"
+        f'    logger.configure(log_directory="{url}", access_token="{secret}")\n\n'
+        f"or set ML_LOGGER_ACCESS_TOKEN there. To make others: ml-logger token add NAME --data-dir {data_dir}\n"
+    )
 
 
 def _allow_files() -> None:
@@ -99,13 +155,6 @@ def _allow_files() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):  # some systems name a hard limit that they do not grant
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _data_dir(text: str) -> Path:
@@ -137,9 +186,9 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _address(listener: socket.socket) -> str:
+def _address(listener: socket.socket, tls: object) -> str:
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +15,12 @@ from sanic.exceptions import SanicException
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
 from ml_logger.server import batches, files, tables
+from ml_logger.server.audit import Audit, note_answer
 from ml_logger.server.bodies import Bodies
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.committer import RETRY_AFTER, Committer
 from ml_logger.server.mounts import NETWORK, file_system
+from ml_logger.server.tokens import Tokens, guard
 from ml_logger.stores.folder import Folder
 from ml_logger.transport import protocol
 
@@ -38,7 +39,7 @@ STALLED = 120.0
 class Service:
     """What handlers work with: the committer, the data folder, and threads for everything that may block."""
 
-    def __init__(self, data_dir: Path, *, power: bool, workers: int) -> None:
+    def __init__(self, data_dir: Path, *, power: bool, workers: int, audit: Path | None = None) -> None:
         self.failure: str | None = None
         self.on_failure: Callable[[], object] = lambda: None
         self.folder = Folder(data_dir, follow_links=False)
@@ -46,6 +47,7 @@ class Service:
         self.committer = Committer(self.folder, self.catalog, power=power, fail=self._fail)
         self.bodies = Bodies(protocol.MAX_BODY)
         self.tables = tables.Tables()
+        self.audit = Audit(audit or self.folder.private("audit.log"), always=audit is not None)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ml-logger-files")
 
     def _fail(self, why: str) -> None:
@@ -60,6 +62,7 @@ class Service:
         """Finish what was accepted."""
         self.committer.close()
         self.tables.close()
+        self.audit.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -73,8 +76,8 @@ def _journal(data_dir: Path) -> str:
     return "TRUNCATE"
 
 
-def create_app(service: Service, token: str | None) -> Sanic[Any, Any]:
-    """Build the application around a service; with a token, every request but the one for health must carry it."""
+def create_app(service: Service, tokens: Tokens | None) -> Sanic[Any, Any]:
+    """Build the application around a service; every request but the one for health is let in by its token, if any."""
     app = Sanic(f"ml_logger_{secrets.token_hex(4)}", configure_logging=False)
     app.config.update(
         REQUEST_MAX_SIZE=protocol.MAX_BODY,
@@ -85,11 +88,13 @@ def create_app(service: Service, token: str | None) -> Sanic[Any, Any]:
         FALLBACK_ERROR_FORMAT="json",
     )
     app.ctx.service = service
+    app.ctx.tokens = tokens or Tokens(service.folder.private("tokens.json"), None, required=False)
     app.blueprint(batches.routes)
     app.blueprint(files.routes)
     app.blueprint(tables.routes)
     app.blueprint(routes)
-    app.on_request(_guard(token))
+    app.on_request(guard(app.ctx.tokens))
+    app.register_middleware(note_answer, "response")
     app.exception(Exception)(answer_error)
     return app
 
@@ -99,21 +104,6 @@ async def health(request: Request) -> HTTPResponse:
     """Tell that the server is there, which catalog it serves, and what it has done since it was started."""
     service = request.app.ctx.service
     return json({"status": "ok", "catalog": service.catalog.id, **service.committer.counts()})
-
-
-def _guard(token: str | None) -> Callable[[Request], HTTPResponse | None]:
-    expected = f"Bearer {token}".encode() if token else b""
-
-    def guard(request: Request) -> HTTPResponse | None:
-        if not expected or request.path == protocol.HEALTH:
-            return None
-        given = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")
-        if hmac.compare_digest(given, expected):
-            return None
-        text = "the token is not the server's" if given else "a token is needed: set access_token"
-        return json({"error": text}, 401, headers={"WWW-Authenticate": "Bearer"})
-
-    return guard
 
 
 async def answer_error(request: Request, error: Exception) -> HTTPResponse:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterator
 
 from sanic import Blueprint, HTTPResponse, Request, json
 
 from ml_logger.errors import CorruptData
+from ml_logger.server.audit import noted_if_gone, what
 from ml_logger.server.committer import RETRY_AFTER
+from ml_logger.server.tokens import allowed
 from ml_logger.transport import frames, protocol
+from ml_logger.transport.frames import Op
 
 routes = Blueprint("batches")
 
@@ -18,7 +22,7 @@ _WRITER = re.compile(r"[0-9a-f]{32}")
 _MAX_SEQ = 2**63 - 1
 
 
-@routes.post(protocol.BATCHES, stream=True)
+@routes.post(protocol.BATCHES, stream=True, ctx_keeps_prefix=True)
 async def post_batch(request: Request) -> HTTPResponse:
     """Verify a batch, have it committed, and answer with the last committed number."""
     if request.headers.get("content-type") != protocol.CONTENT_TYPE:
@@ -28,11 +32,32 @@ async def post_batch(request: Request) -> HTTPResponse:
         return json({"error": f"{protocol.WRITER} must be 32 hexadecimal digits"}, 400)
     service = request.app.ctx.service
     async with service.bodies.read(request) as body:
-        batch = await service.in_thread(_decode, body)
+        batch = await service.in_thread(_take, request, body)
         del body
-        answer = await asyncio.wrap_future(service.committer.submit(writer, batch))
+        with noted_if_gone(request):
+            answer = await asyncio.wrap_future(service.committer.submit(writer, batch))
     headers = {"Retry-After": str(RETRY_AFTER)} if answer.status in (503, 507) else None
     return json(answer.body, answer.status, headers=headers)
+
+
+def _take(request: Request, body: bytes) -> list[frames.Frame]:
+    """Decode a batch, and see that its token reaches all of it.
+
+    One key out of reach refuses the whole batch, and uses no number up. Refused for good, frame by frame, records would
+    be gone from the stream when somebody mends the token; so the client keeps them all, says why, and sends them then.
+    """
+    batch = _decode(body)
+    request.ctx.what = what(batch)
+    if request.ctx.token.prefix:
+        allowed(request, "write", *_touched(batch))
+    return batch
+
+
+def _touched(batch: list[frames.Frame]) -> Iterator[str]:
+    for frame in batch:
+        yield frame.key
+        if frame.op in (Op.MOVE, Op.COPY):
+            yield frame.payload.decode("utf-8", "replace")
 
 
 def _decode(body: bytes) -> list[frames.Frame]:

@@ -20,6 +20,7 @@ from sanic.response import ResponseStream
 from ml_logger import keys
 from ml_logger.errors import InvalidKey, KeyNotFound
 from ml_logger.server.appends import Appends
+from ml_logger.server.tokens import allowed
 from ml_logger.stores.folder import READ_SIZE, Folder, missing_or_failed
 from ml_logger.transport import pieces, protocol
 
@@ -57,11 +58,11 @@ class View(NamedTuple):
     mtime: float
 
 
-@routes.get(f"{protocol.FILES}/<path:path>", name="get_file")
+@routes.get(f"{protocol.FILES}/<path:path>", name="get_file", ctx_keeps_prefix=True)
 async def get_file(request: Request, path: str) -> HTTPResponse | ResponseStream | None:
     """Stream a file, or the range of it that is asked for."""
     service = request.app.ctx.service
-    async with _opened(service, path) as view:
+    async with _opened(request, path) as view:
         headers = _headers_of(view)
         prefix = _prefix(request)
         if not await _matches(request, view, prefix):
@@ -93,28 +94,29 @@ async def _send(service: Any, response: Any, source: Iterator[bytes | bytearray]
     await response.eof()  # a file that was cut meanwhile is too short for its head: Sanic hangs up, the client sees it
 
 
-@routes.head(f"{protocol.FILES}/<path:path>", name="head_file")
+@routes.head(f"{protocol.FILES}/<path:path>", name="head_file", ctx_keeps_prefix=True)
 async def head_file(request: Request, path: str) -> HTTPResponse:
     """Tell the committed size of a file, when it changed, and its validator."""
-    service = request.app.ctx.service
-    async with _opened(service, path) as view:
+    async with _opened(request, path) as view:
         headers = {**_headers_of(view), "Content-Length": str(view.length)}
     return HTTPResponse(status=200, headers=headers, content_type="application/octet-stream")
 
 
-@routes.get(protocol.ENTRIES)
+@routes.get(protocol.ENTRIES, ctx_keeps_prefix=True)
 async def get_entries(request: Request) -> HTTPResponse:
     """List the files whose key matches a glob: key, size in bytes, time of the last change."""
     service = request.app.ctx.service
-    pattern = request.args.get("pattern", "**")
-    listing = await service.in_thread(_listing, service.folder, service.committer.appends, pattern)
+    pattern, below = request.args.get("pattern", "**"), request.ctx.token.prefix
+    listing = await service.in_thread(_listing, service.folder, service.committer.appends, pattern, below)
     return raw(listing, content_type="application/json")
 
 
 @asynccontextmanager
-async def _opened(service: Any, path: str) -> AsyncIterator[View]:
+async def _opened(request: Request, path: str) -> AsyncIterator[View]:
     """Open a file for as long as the block lasts; also when the client goes away while a thread is opening it."""
-    opening = asyncio.ensure_future(service.in_thread(_open, service.committer.appends, _key(path)))
+    service, key = request.app.ctx.service, _key(path)
+    allowed(request, "read", key)
+    opening = asyncio.ensure_future(service.in_thread(_open, service.committer.appends, key))
     try:
         view = await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -204,6 +206,6 @@ def _range(header: str | None, length: int) -> tuple[int, int, int]:
     return (start, stop, 206) if start < stop else (0, 0, 416)
 
 
-def _listing(folder: Folder, appends: Appends, pattern: str) -> bytes:
-    found = [[key, appends.committed(key, size), mtime] for key, size, mtime in folder.entries(pattern)]
+def _listing(folder: Folder, appends: Appends, pattern: str, below: str) -> bytes:
+    found = [[key, appends.committed(key, size), mtime] for key, size, mtime in folder.entries(pattern, below)]
     return json.dumps({"entries": found}, ensure_ascii=False, separators=(",", ":")).encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -19,9 +20,15 @@ from ml_logger.server.connections import Connection
 GRACE = 3.0
 
 
-def run(app: Sanic[Any, Any], service: Service, listener: socket.socket, greeting: str) -> int:
+def run(
+    app: Sanic[Any, Any],
+    service: Service,
+    listener: socket.socket,
+    greeting: str,
+    tls: ssl.SSLContext | None = None,
+) -> int:
     """Serve until a signal, or until the disk has failed; return the exit status."""
-    _run_loop(_serve(app, service, listener, greeting))
+    _run_loop(_serve(app, service, listener, greeting, tls))
     if service.failure is not None:
         notice(f"{service.failure}: stopped, so that the next start recovers from the catalog")
     return 0 if service.failure is None else 1
@@ -36,14 +43,16 @@ def _run_loop(main: Coroutine[Any, Any, None]) -> None:
         uvloop.run(main)
 
 
-async def _serve(app: Sanic[Any, Any], service: Service, listener: socket.socket, greeting: str) -> None:
+async def _serve(
+    app: Sanic[Any, Any], service: Service, listener: socket.socket, greeting: str, tls: ssl.SSLContext | None
+) -> None:
     # Sanic's own `run` installs its handlers for signals late: one that came early left a server that never ended.
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     service.on_failure = lambda: loop.call_soon_threadsafe(stop.set)
-    server: Any = await app.create_server(sock=listener, protocol=Connection, return_asyncio_server=True)
+    server: Any = await app.create_server(sock=listener, protocol=Connection, ssl=tls, return_asyncio_server=True)
     await server.startup()
     await server.before_start()
     await server.start_serving()

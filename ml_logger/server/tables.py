@@ -17,6 +17,7 @@ from sanic.response import ResponseStream
 from ml_logger import keys
 from ml_logger.errors import CorruptData, KeyNotFound, LoggerError, UntrustedData
 from ml_logger.server.appends import Appends
+from ml_logger.server.tokens import allowed
 from ml_logger.stores.folder import READ_SIZE, Folder, missing_or_failed
 from ml_logger.transport import protocol
 
@@ -90,7 +91,7 @@ class Tables:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-@routes.post(protocol.TABLES, stream=True)
+@routes.post(protocol.TABLES, stream=True, ctx_scope="read", ctx_keeps_prefix=True)
 async def post_tables(request: Request) -> HTTPResponse | ResponseStream | None:
     """Answer with the columns of files, file by file, as they are decoded."""
     service = request.app.ctx.service
@@ -99,9 +100,10 @@ async def post_tables(request: Request) -> HTTPResponse | ResponseStream | None:
     async with service.bodies.read(request) as body:
         question = await service.in_thread(question_of, body)
         del body
+    below = allowed(request, "read", *([] if question.key is None else [question.key])).prefix
     if not await service.tables.turn():
         return sanic_json({"error": "many others are being answered"}, 503, headers={"Retry-After": "1"})
-    answer = _answer(service.folder, service.committer.appends, question)
+    answer = _answer(service.folder, service.committer.appends, question, below)
     step: asyncio.Future[bytes] | None = None
     try:
         step = service.tables.step(answer)
@@ -166,14 +168,14 @@ def _step(answer: Iterator[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-def _answer(folder: Folder, appends: Appends, question: Question) -> Generator[bytes, None, None]:
+def _answer(folder: Folder, appends: Appends, question: Question, below: str) -> Generator[bytes, None, None]:
     """Yield the blocks of an answer."""
     from ml_logger.columns import wire
 
     if question.key is not None:
         yield from _file(appends, question.key, question)
     else:
-        for entry in folder.entries(question.pattern):
+        for entry in folder.entries(question.pattern, below):
             if entry.key > question.after:
                 try:
                     yield from _file(appends, entry.key, question)

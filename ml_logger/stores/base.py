@@ -238,6 +238,9 @@ class Store(abc.ABC):
             DeliveryTimeout: it is not, after `timeout` seconds.
         """
 
+    def authorize(self, token: str | None) -> None:  # noqa: B027 - right as it is where nobody asks for a token
+        """Come with another token from now on, also for what was written before and waits."""
+
     def hurry(self) -> None:  # noqa: B027 - the same
         """Begin to leave: deliver what waits, wait for room no longer; the patience of `close` counts from now."""
 

@@ -119,13 +119,21 @@ class Folder:
             raise missing_or_failed(error, key) from None
         return _pieces(file, start, stop)
 
-    def entries(self, pattern: str) -> list[Entry]:
-        """Return the regular files whose key matches a glob, sorted; our own bookkeeping is not among them."""
+    def entries(self, pattern: str, below: str = "") -> list[Entry]:
+        """Return the regular files whose key matches a glob, sorted; our own bookkeeping is not among them.
+
+        With `below`, only that key and those below it; nothing else is walked.
+        """
         top = keys.literal_folder(pattern)
         matches = keys.pattern(pattern).fullmatch
         try:
+            if not keys.within(top, below):
+                mode = self.mode(below) if keys.within(below, top) else None
+                if mode is None:
+                    return []
+                top = below if stat_module.S_ISDIR(mode) else below.rpartition("/")[0]
             with self.parent(f"{top}/x" if top else "x") as (fd, _):
-                found = [entry for entry in self._walk(fd, top) if matches(entry.key)]
+                found = [one for one in self._walk(fd, top) if matches(one.key) and keys.within(one.key, below)]
         except OSError as error:
             if error.errno in _MISSING:
                 return []

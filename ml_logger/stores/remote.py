@@ -25,6 +25,7 @@ from ml_logger.stores.base import (
 )
 from ml_logger.stores.folder import check_apart
 from ml_logger.transport import frames
+from ml_logger.transport.access import token_for
 from ml_logger.transport.adoption import Adoption
 from ml_logger.transport.frames import Op
 from ml_logger.transport.http import HttpTransport
@@ -214,6 +215,13 @@ class RemoteStore(Store):
                 raise ServerUnavailable(f"{left}: {sender.error}")
             if deadline.passed():
                 raise DeliveryTimeout(f"{left}: the server takes longer than {timeout:g} s")
+
+    def authorize(self, token: str | None) -> None:
+        """Come with another token from now on, also for what waits; the one that settings name when None is given."""
+        if self.transport.authorize(token_for(self.transport.url, token)):
+            self._adoption.poke()
+            if self._sender is not None and self._pid == os.getpid():
+                self._sender.poke()
 
     def hurry(self) -> None:
         """Send what waits without lingering, and let nobody wait for room; the patience of `close` counts from now."""

@@ -43,6 +43,7 @@ class Server:
     ) -> None:
         self.data_dir = data_dir
         self.port = port
+        self._scheme = "http"
         self.log = log or data_dir.parent / f"{data_dir.name}.log"
         self._command = command
         self._options = options
@@ -51,7 +52,7 @@ class Server:
     @property
     def url(self) -> str:
         """The address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -73,11 +74,11 @@ class Server:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         watchdog.cancel()
-        found = re.search(r"http://\S+:([0-9]+)", line)
+        found = re.search(r"(https?)://\S+:([0-9]+)", line)
         if found is None:
             self.kill()
             raise ServerUnavailable(f"the server did not start: {self.log.read_text(errors='replace')}")
-        self.port = int(found[1])
+        self._scheme, self.port = found[1], int(found[2])
 
     def send(self, number: int) -> None:
         """Send it a signal: SIGSTOP freezes it, SIGCONT lets it go on."""

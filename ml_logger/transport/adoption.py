@@ -96,6 +96,12 @@ class Adoption:
         if sender is not None:
             sender.stop()
 
+    def poke(self) -> None:
+        """Try again now, if it waits."""
+        sender = self._sender
+        if sender is not None:
+            sender.poke()
+
     def abandon(self) -> None:
         """Forget all of it, in the child of a fork, where the thread does not exist."""
         sender, self._sender, self._thread = self._sender, None, None

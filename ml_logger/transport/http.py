@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from ml_logger.errors import CorruptData, InvalidRoot, KeyNotFound, ServerUnavailable
+from ml_logger import config
+from ml_logger.errors import CorruptData, InvalidRoot, InvalidSetting, KeyNotFound, ServerUnavailable
 from ml_logger.stores.base import Entry
 from ml_logger.transport import protocol
+from ml_logger.transport.access import MASKED, check_token, token_for, warn_of_plain_http
 from ml_logger.transport.fetches import Fetch
 from ml_logger.transport.wire import CONNECT_TIMEOUT, Reply, Wire, reason_of, reply_of
 
@@ -48,9 +50,10 @@ class HttpTransport:
         url: the address of the server, `http(s)://host[:port][/path]`.
         token: sent as a bearer token when given.
         timeout: seconds that one request waits for its answer.
+        ca_bundle: a file with the certificates to trust, instead of those that the environment names.
     """
 
-    def __init__(self, url: str, token: str | None, timeout: float) -> None:
+    def __init__(self, url: str, token: str | None, timeout: float, ca_bundle: str | None = None) -> None:
         # Imported here, where a person configures: in the sender's thread the import would hold up the training.
         import requests
 
@@ -58,21 +61,34 @@ class HttpTransport:
         self.url = check_url(url)
         self._path = urlsplit(self.url).path
         self.timeout = timeout
-        self._token = token
+        #: What the server said when it did not take the token, as far as it was told: those who send share it.
+        self.told: set[str] = set()
+        self._token = check_token(token)
+        self._ca_bundle = ca_bundle
         self._local = threading.local()
 
     def __repr__(self) -> str:
         return f"HttpTransport({self.url!r})"
+
+    def authorize(self, token: str | None) -> bool:
+        """Come with another token from now on; tell whether it is another one."""
+        before, self._token = self._token, check_token(token)
+        return before != self._token
+
+    def masked(self, text: str) -> str:
+        """Return a text of the server without the token: one that echoes what it was sent must not get it shown."""
+        return text.replace(self._token, MASKED) if self._token else text
+
+    def _authorization(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
     def _session(self) -> requests.Session:
         if getattr(self._local, "pid", None) != os.getpid():
             session = self._requests.Session()
             session.headers["User-Agent"] = "ml-logger"
             session.headers["Accept-Encoding"] = "identity"
-            if self._token:
-                session.headers["Authorization"] = f"Bearer {self._token}"
             # Looked up once and not at each request: proxies and CA bundles of the environment.
-            settings = session.merge_environment_settings(self.url, {}, None, None, None)
+            settings = session.merge_environment_settings(self.url, {}, None, self._ca_bundle, None)
             session.proxies, session.verify = settings["proxies"], settings["verify"]
             session.trust_env = False
             self._local.__dict__.clear()
@@ -91,10 +107,16 @@ class HttpTransport:
 
     def _request(self, method: str, path: str, **kw: Any) -> requests.Response:
         timeout = kw.pop("timeout", self.timeout)
+        headers = {**kw.pop("headers", {}), **self._authorization()}
         try:
             # Redirects are not followed: a token must not travel to another host.
             return self._session().request(
-                method, self.url + path, timeout=(min(CONNECT_TIMEOUT, timeout), timeout), allow_redirects=False, **kw
+                method,
+                self.url + path,
+                headers=headers,
+                timeout=(min(CONNECT_TIMEOUT, timeout), timeout),
+                allow_redirects=False,
+                **kw,
             )
         except self._requests.RequestException as error:
             raise ServerUnavailable(f"{self.url} cannot be reached: {reason_of(error)}") from None
@@ -107,9 +129,7 @@ class HttpTransport:
         Raises:
             ServerUnavailable: there was no answer.
         """
-        headers = {"Content-Type": protocol.CONTENT_TYPE, protocol.WRITER: writer}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
+        headers = {"Content-Type": protocol.CONTENT_TYPE, protocol.WRITER: writer, **self._authorization()}
         wire = self._wire()
         if wire is None:
             response = self._request(
@@ -197,7 +217,7 @@ class HttpTransport:
     def _raise_for(self, response: requests.Response, good: tuple[int, ...], key: str) -> None:
         if response.status_code in good:
             return
-        message = _message(response)
+        message = self.masked(_message(response))
         response.close()
         if response.status_code == 404 and protocol.ERROR in response.headers:
             raise KeyNotFound(f"no file is stored under {key!r} on {self.url}")
@@ -213,3 +233,28 @@ def _message(response: requests.Response) -> str:
         return str(response.json()["error"])
     except (ValueError, KeyError, TypeError):
         return response.reason or "no reason given"
+
+
+def transport_to(url: str, token: str | None) -> HttpTransport:
+    """Return the way to a server, with the token that is given, and otherwise as the settings say.
+
+    Raises:
+        InvalidRoot: an address that names no server.
+        InvalidSetting: a token that cannot be sent, or certificates that cannot be read.
+    """
+    found, bundle = token_for(url, token), config.get("ML_LOGGER_CA_BUNDLE")
+    if bundle:
+        _check_bundle(bundle)
+    transport = HttpTransport(url, found, config.get("ML_LOGGER_REQUEST_TIMEOUT"), bundle)
+    warn_of_plain_http(transport.url, found)
+    return transport
+
+
+def _check_bundle(path: str) -> None:
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ssl.SSLError) as error:
+        why = error.strerror if not isinstance(error, ssl.SSLError) else "it holds no certificate in PEM format"
+        raise InvalidSetting(f"ML_LOGGER_CA_BUNDLE={path} cannot be used: {why}") from None

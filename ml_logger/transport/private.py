@@ -41,14 +41,15 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def held(folder: Path, *, alone: bool) -> Iterator[bool]:
+def held(folder: Path, *, alone: bool, tries: int | None = None) -> Iterator[bool]:
     """Hold the lock of a folder (flock), alone or with others; tell whether it could be had within about a second.
 
-    Held with others by those who make something in the folder, alone by those who remove what is empty in it.
+    Held with others by those who make something in the folder, alone by those who remove what is empty in it. These
+    try once, by default, and those a hundred times; a try takes a hundredth of a second.
     """
     file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield _flocked(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH, 1 if alone else 100)
+        yield _flocked(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH, tries or (1 if alone else 100))
     finally:
         os.close(file)
 

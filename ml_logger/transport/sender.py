@@ -54,6 +54,7 @@ class Sender:
         self._stopped = False
         self._failing_since: float | None = None
         self._announced = False
+        self._denial = ""
         self._failures = 0
         self._limit = protocol.BATCH_SIZE
         self._last_count = 0
@@ -170,9 +171,22 @@ class Sender:
             self._limit = max(1, self._limit // 2)
         if reply.status == 400 and self._go_around_damage(batch):
             return 0.0
-        self.denied = reply.status in (401, 403)
         reason = reply.body.get("error") or "this is no ml-logger server, or something stands before it"
-        return self._failed(f"{self._transport.url} answered {reply.status}: {reason}", reply.retry_after)
+        said = self._transport.masked(f"{self._transport.url} answered {reply.status}: {reason}")
+        self.denied = reply.status in (401, 403)
+        if self.denied:
+            self._tell_denied(said)
+        return self._failed(said, reply.retry_after)
+
+    def _tell_denied(self, said: str) -> None:
+        """Say at once that the token is not taken: once for all who send to this server, however often they try."""
+        if said != self._denial and said not in self._transport.told:
+            notice(
+                f"{said}; records are kept, and sent once the token is mended: on the server, by configure, or for "
+                "the next program"
+            )
+        self._transport.told.add(said)
+        self._denial, self._announced = said, True
 
     def _fit_limit(self, size: int, seconds: float) -> None:
         wanted = REQUEST_SECONDS * size / max(seconds, 1e-6) if seconds > REQUEST_SECONDS else 2.0 * self._limit
@@ -199,6 +213,7 @@ class Sender:
     def _reject(self, batch: Batch, seq: int, reason: str) -> None:
         if not batch.first <= seq <= batch.last or seq in self._progress.refused:
             return
+        reason = self._transport.masked(reason)
         self._progress.refused[seq] = Refused(f"{self._transport.url} refused record {seq} for good: {reason}")
         self.spool.reject(batch, seq, reason)
         self.rejected += 1
@@ -263,7 +278,10 @@ class Sender:
         return random.uniform(0.5, 1.0) * ceiling
 
     def _recovered(self) -> None:
-        if self._announced:
+        if self._denial in self._transport.told:
+            self._transport.told.clear()
+            notice(f"{self._transport.url} takes the token now: records are being sent again")
+        elif self._announced and not self._denial:
             notice(f"{self._transport.url} is back: records are being sent again")
         self.error, self._failing_since, self._announced, self._failures = None, None, False, 0
-        self.denied, self._started_over = False, False
+        self.denied, self._denial, self._started_over = False, "", False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import socket
 from collections.abc import Callable, Iterator
@@ -51,7 +52,11 @@ class Wire:
 
             import certifi
 
-            context = ssl.create_default_context(cafile=verify if isinstance(verify, str) else certifi.where())
+            place = verify if isinstance(verify, str) else certifi.where()
+            is_folder = os.path.isdir(place)
+            context = ssl.create_default_context(
+                cafile=None if is_folder else place, capath=place if is_folder else None
+            )
             self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
                 parts.hostname, parts.port, context=context
             )
@@ -138,4 +143,7 @@ def reason_of(error: Exception) -> str:
         if not isinstance(inner, BaseException) or inner is cause:
             break
         cause = inner
+    untrusted = getattr(cause, "verify_message", None)  # of ssl.SSLCertVerificationError
+    if untrusted:
+        return f"its certificate is not trusted ({untrusted}): name what to trust in ML_LOGGER_CA_BUNDLE"
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
