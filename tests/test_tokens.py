@@ -209,6 +209,16 @@ def test_a_denial_says_which_and_nothing_more(
     assert (server.data_dir / "you/run/x.txt").read_bytes() == b"0123456789"
 
 
+def test_addresses_that_are_not_about_keys_are_closed_to_prefixes(kinds: tuple[Server, dict[str, str]]) -> None:
+    """What does not say that it keeps to a prefix is refused to tokens with one, and looks the same as what is not."""
+    server, made = kinds
+
+    assert get(server, "/nowhere", **bearer(made["admin"])).status_code == 404
+    answer = get(server, "/nowhere", **bearer(made["mine"]))
+    assert answer.status_code == 403
+    assert answer.json() == {"error": "the token is for some keys only, and this address is about all of them"}
+
+
 def test_scopes(kinds: tuple[Server, dict[str, str]]) -> None:
     """A token to read reads and changes nothing; one to write, and one of the admin, do both."""
     server, made = kinds

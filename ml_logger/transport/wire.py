@@ -20,6 +20,8 @@ BLOCK = 64 * 2**10
 MEANWHILE_EVERY = 1.0
 #: The answer to a batch is short: more of it than this is not read.
 MAX_ANSWER = 2**22
+#: What OpenSSL says of a certificate that nobody signed whom we know: 18 to 21 of x509_vfy.h.
+_UNKNOWN = (18, 19, 20, 21)
 
 
 class Reply(NamedTuple):
@@ -145,5 +147,6 @@ def reason_of(error: Exception) -> str:
         cause = inner
     untrusted = getattr(cause, "verify_message", None)  # of ssl.SSLCertVerificationError
     if untrusted:
-        return f"its certificate is not trusted ({untrusted}): name what to trust in ML_LOGGER_CA_BUNDLE"
+        hint = ": name what to trust in ML_LOGGER_CA_BUNDLE" if getattr(cause, "verify_code", 0) in _UNKNOWN else ""
+        return f"its certificate is not trusted ({untrusted}){hint}"
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
