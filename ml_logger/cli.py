@@ -22,34 +22,37 @@ from ml_logger.version import __version__
 
 def push(args: argparse.Namespace) -> int:
     """Send what programs that are gone have left unsent, to one server or to all of them."""
-    failed = 0
     urls = [check_url(args.root)] if args.root else spools.servers(config.spool_folder())
-    for url in urls:
-        home = spools_of(url)
-        if not home.folders():
-            _say(f"{url}: nothing to send")
-            continue
-        transport = transport_to(url, None)
-        line = ProgressLine()
-
-        def report(records: int, size: int, url: str = url, line: ProgressLine = line) -> None:
-            line.clear()
-            _say(f"{url}: sent {plural(records, 'record')} ({size:,} bytes)")
-
-        def meanwhile(records: int, size: int, url: str = url, line: ProgressLine = line) -> None:
-            line.show(f"{url}: {plural(records, 'record')} ({amount(size)}) to be sent")
-
-        adoption = Adoption(home, transport, report, meanwhile)
-        done = adoption.run(Deadline(args.timeout))
-        line.clear()
-        if not done:
-            failed += 1
-            notice(f"{url}: not all was sent within {args.timeout:g} s; what is left stays where it is. {adoption.why}")
-        elif home.trouble:
-            failed += 1
+    sent = [_push_to(url, args.timeout) for url in urls]
     if not urls:
         _say("nothing to send")
-    return 1 if failed else 0
+    return 0 if all(sent) else 1
+
+
+def _push_to(url: str, timeout: float) -> bool:
+    """Send what is left for one server; return whether that was all of it."""
+    home = spools_of(url)
+    if not home.folders():
+        _say(f"{url}: nothing to send")
+        return True
+    line = ProgressLine()
+
+    def report(records: int, size: int) -> None:
+        line.clear()
+        _say(f"{url}: sent {plural(records, 'record')} ({size:,} bytes)")
+
+    def meanwhile(records: int, size: int) -> None:
+        line.show(f"{url}: {plural(records, 'record')} ({amount(size)}) to be sent")
+        if adoption.is_denied:
+            adoption.stop()  # a person is there who can mend the token: trying on would only make them wait
+
+    adoption, deadline = Adoption(home, transport_to(url, None), report, meanwhile), Deadline(timeout)
+    done = adoption.run(deadline)
+    line.clear()
+    if not done:
+        limit = f" within {timeout:g} s" if deadline.passed() else ""
+        notice(f"{url}: not all was sent{limit}; what is left stays where it is. {adoption.why}")
+    return done and not home.trouble
 
 
 def status(args: argparse.Namespace) -> int:

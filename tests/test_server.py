@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from ml_logger import ML_Logger
+from ml_logger import ML_Logger, tokens
 from ml_logger.errors import Refused
 from ml_logger.readers import read_columns
 from ml_logger.stores import open_store
@@ -396,8 +396,11 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert "cannot be" in done.stderr
 
 
-def test_nothing_blocks_the_event_loop(tmp_path: Path) -> None:
+def test_nothing_blocks_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a guard that makes every blocking call on the loop an error, a server does all it can do without one."""
+    secret = tokens.add(tokens.path_in(tmp_path / "data"), "me")  # so that tokens are looked up, and lines noted
+    monkeypatch.setenv("ML_LOGGER_ACCESS_TOKEN", secret)
+    known = {"Authorization": f"Bearer {secret}"}
     guard = """
         from blockbuster import BlockBuster
         from ml_logger.server import life
@@ -420,15 +423,18 @@ def test_nothing_blocks_the_event_loop(tmp_path: Path) -> None:
             assert len(logger.load_pkl("metrics.pkl") or []) == 100
             assert len(logger.load_text("big.txt")) == 10_000_000
             assert logger.glob("**") == ["big.txt", "metrics.pkl"]
-        assert read_columns(open_store(server.url, None, {}), "run/metrics.pkl", ["value"]).rows == 100
-        statuses = [get(server, path).status_code for path in (protocol.HEALTH, f"{protocol.FILES}/none", "/nowhere")]
-        assert statuses == [200, 404, 404]
-        assert requests.head(f"{server.url}{protocol.FILES}/run/big.txt", timeout=30).status_code == 200
+        assert read_columns(open_store(server.url, secret, {}), "run/metrics.pkl", ["value"]).rows == 100
+        paths = (protocol.HEALTH, f"{protocol.FILES}/none", "/nowhere")
+        assert [get(server, path, **known).status_code for path in paths] == [200, 404, 404]
+        assert get(server, protocol.ENTRIES).status_code == 401
+        head = requests.head(f"{server.url}{protocol.FILES}/run/big.txt", headers=known, timeout=30)
+        assert head.status_code == 200
     finally:
         status = server.stop()
 
     assert status == 0
     assert server.log.read_text() == ""
+    assert (server.data_dir / ".ml_logger" / "audit.log").read_text().count("POST /v1/batches") >= 4
 
 
 def test_the_guard_of_the_event_loop_can_fail(tmp_path: Path) -> None:

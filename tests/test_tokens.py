@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -226,6 +227,32 @@ def test_scopes(kinds: tuple[Server, dict[str, str]]) -> None:
         assert status(server, made[name]) == 200
         assert get(server, f"{protocol.FILES}/you/run/x.txt", **bearer(made[name])).content == b"0123456789"
         assert post(server, append(1, b"", "n"), f"{n:032x}", **bearer(made[name])).status_code == code
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Authorization: Bearer \xff\xfe",
+        "Authorization: Bearer schlüssel".encode(),
+        b"Authorization: Bearer " + b"x" * 7000,
+        b"Authorization: Bearer",
+        b"Authorization:",
+        b"Authorization: Bearer " + b"0" * 64,
+        b"X-Authorization: Bearer {write}",
+        b"Cookie: token={write}",
+    ],
+)
+def test_odd_tokens_are_answered(header: bytes, kinds: tuple[Server, dict[str, str]]) -> None:
+    """Bytes that are no text, a very long token, one in another place: 401, and nothing in the server's log."""
+    server, made = kinds
+    header = header.replace(b"{write}", made["write"].encode())
+    request = f"GET {protocol.ENTRIES}?token={made['write']}&access_token={made['write']} HTTP/1.1\r\nHost: x\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(request.encode() + header + b"\r\nConnection: close\r\n\r\n")
+        answer = connection.makefile("rb").read()
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert server.log.read_text() == ""
 
 
 def test_two_tokens_in_one_request_are_none(kinds: tuple[Server, dict[str, str]]) -> None:
@@ -512,6 +539,29 @@ def test_a_program_with_another_token_sends_what_was_denied(
     monkeypatch.setenv("ML_LOGGER_ACCESS_TOKEN", made["write"])
     assert programs.push(server.url).returncode == 0
     assert [row["value"] for row in programs.rows(server.url, "run")] == list(range(20))
+
+
+def test_push_ends_at_once_when_it_is_denied(
+    kinds: tuple[Server, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person who pushes with the wrong token is told so, and need not wait for the time limit."""
+    server, made = kinds
+    monkeypatch.setenv("ML_LOGGER_ACCESS_TOKEN", WRONG)
+    kill_while_logging(server.url, "dead", 5)
+    done = subprocess.run(
+        [sys.executable, "-m", "ml_logger", "push", "--timeout", str(2 * programs.PATIENCE)],
+        capture_output=True,
+        text=True,
+        timeout=programs.PATIENCE,
+        check=False,
+    )
+
+    assert done.returncode == 1 and done.stdout == ""
+    assert "not all was sent; what is left stays where it is" in done.stderr and WRONG not in done.stderr
+    monkeypatch.setenv("ML_LOGGER_ACCESS_TOKEN", made["mine"])
+    assert programs.push(server.url).returncode == 1
+    monkeypatch.setenv("ML_LOGGER_ACCESS_TOKEN", made["write"])
+    assert programs.push(server.url).returncode == 0
 
 
 def test_a_new_token_sends_what_waits_in_the_same_program(

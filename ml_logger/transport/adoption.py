@@ -96,6 +96,12 @@ class Adoption:
         if sender is not None:
             sender.stop()
 
+    @property
+    def is_denied(self) -> bool:
+        """Whether the server, just now, did not take the token."""
+        sender = self._sender
+        return sender is not None and sender.denied
+
     def poke(self) -> None:
         """Try again now, if it waits."""
         sender = self._sender
