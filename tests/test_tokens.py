@@ -780,6 +780,29 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+def test_what_is_committed_has_a_line_whoever_is_still_there(kinds: tuple[Server, dict[str, str]]) -> None:
+    """A client that hangs up while its batch is being committed leaves a line for it all the same."""
+    server, made = kinds
+    for n in range(3):
+        body = b"".join(append(seq, b"x", f"gone/{n}/{seq}") for seq in range(1, 2001))
+        head = (
+            f"POST /v1/batches HTTP/1.1\r\nHost: x\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
+            f"Authorization: Bearer {made['write']}\r\n{protocol.WRITER}: {n:032x}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(head.encode() + body)
+            programs.wait_until((server.data_dir / "gone" / str(n) / "1").exists)  # it is being written
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    assert post(server, append(1, b"x", "last"), "f" * 32, **bearer(made["write"])).status_code == 200
+
+    def noted() -> set[str]:
+        return {str(key) for line in lines(server, 4) for key in line.get("keys", [])}  # type: ignore[attr-defined]
+
+    programs.wait_until(lambda: {"gone/0/1", "gone/1/1", "gone/2/1", "last"} <= noted())
+    assert [line["committed"] for line in lines(server, 7)[3:]] == [2000, 2000, 2000, 1]
+
+
 def test_an_audit_log_can_be_elsewhere_and_in_the_way_of_nobody(tmp_path: Path) -> None:
     """Named by a flag it is written without tokens too; where it cannot be written that is said, and all goes on."""
     for name, exists in (("audit.jsonl", True), ("none/audit.jsonl", False)):

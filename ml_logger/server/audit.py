@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import queue
@@ -52,14 +51,14 @@ class Audit:
         self._missing = 0
         self._is_told = False
 
-    def note(self, request: Request, response: BaseHTTPResponse | None) -> None:
-        """Write down a request, once it is answered; with None, that its client went away before."""
+    def note(self, request: Request, response: BaseHTTPResponse) -> None:
+        """Write down a request and its answer."""
         if scope_of(request) == "read" or not (self.always or request.app.ctx.tokens.required):
             return
         if self._lines.qsize() >= MOST_WAITING:
             self._missing += 1
             return
-        line = {**_described(request), **(_result(response) if response is not None else {"status": None})}
+        line = {**_described(request), **_result(response)}
         if self._missing:
             line["left_out_before"], self._missing = self._missing, 0
         self._lines.put(json.dumps(line).encode() + b"\n")
@@ -131,20 +130,3 @@ async def note_answer(request: Request, response: BaseHTTPResponse) -> HTTPRespo
     """Write down each request that is answered."""
     request.app.ctx.service.audit.note(request, response)
     return None
-
-
-class noted_if_gone:
-    """Around what a request waits for: when its client goes away meanwhile, that is written down.
-
-    What was taken in is committed all the same, and there will be no answer that could be written down.
-    """
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, asyncio.CancelledError):
-            self._request.app.ctx.service.audit.note(self._request, None)

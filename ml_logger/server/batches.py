@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sanic import Blueprint, HTTPResponse, Request, json
 
 from ml_logger.errors import CorruptData
-from ml_logger.server.audit import noted_if_gone, what
+from ml_logger.server.audit import what
 from ml_logger.server.committer import RETRY_AFTER
 from ml_logger.server.tokens import allowed
 from ml_logger.transport import frames, protocol
@@ -34,8 +34,7 @@ async def post_batch(request: Request) -> HTTPResponse:
     async with service.bodies.read(request) as body:
         batch = await service.in_thread(_take, request, body)
         del body
-        with noted_if_gone(request):
-            answer = await asyncio.wrap_future(service.committer.submit(writer, batch))
+        answer = await asyncio.wrap_future(service.committer.submit(writer, batch))
     headers = {"Retry-After": str(RETRY_AFTER)} if answer.status in (503, 507) else None
     return json(answer.body, answer.status, headers=headers)
 
