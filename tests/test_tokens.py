@@ -123,6 +123,19 @@ def test_what_makes_no_sense_changes_nothing(flags: tuple[str, ...], says: str, 
     assert file.read_bytes() == before
 
 
+def test_root_adds_tokens_for_a_server_of_somebody_else(tmp_path: Path) -> None:
+    """The token file belongs to whom the data folder belongs to, so that the server can read it."""
+    if os.getuid() != 0:
+        pytest.skip("only root can write files of others")
+    path = tokens.path_in(tmp_path)
+    path.parent.mkdir()
+    os.chown(path.parent, 65534, 65534)
+    for name in ("one", "two"):
+        tokens.add(path, name)
+        assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode & 0o777) == (65534, 65534, 0o600)
+        os.chown(path.parent, 0, 0)
+
+
 def test_commands_at_once_lose_nothing(tmp_path: Path) -> None:
     """Tokens that are added at the same moment are all there, and nothing is left lying around."""
     words = [sys.executable, "-m", "ml_logger", "token", "add", "--data-dir", str(tmp_path / "d")]
@@ -511,7 +524,7 @@ def test_a_program_whose_token_is_revoked_goes_on_when_it_is_mended(
     said = capfd.readouterr().err
 
     assert len(denials(said)) == 1 and "the token is not one of the server's; records are kept" in said
-    assert said.count("takes the token now") == 1
+    assert said.count("lets us in again") == 1
     with ML_Logger(root=server.url, prefix="run", access_token=secret) as reader:
         assert [row["value"] for row in reader.load_pkl("metrics.pkl") or []] == list(range(50))
 
@@ -643,6 +656,10 @@ def test_netrc_has_a_token_when_nothing_else_has(
     assert reads(good)
     said = capfd.readouterr().err
     assert f"chmod 600 {file}" in said and made["read"] not in said
+    with ML_Logger(root=server.url, prefix="me/run", silent=True) as logger:
+        for n in range(3):
+            logger.configure(prefix=f"me/run-{n}")
+    assert capfd.readouterr().err.count("chmod") == 1
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -801,6 +818,20 @@ def test_what_is_committed_has_a_line_whoever_is_still_there(kinds: tuple[Server
 
     programs.wait_until(lambda: {"gone/0/1", "gone/1/1", "gone/2/1", "last"} <= noted())
     assert [line["committed"] for line in lines(server, 7)[3:]] == [2000, 2000, 2000, 1]
+
+
+def test_an_audit_log_does_not_grow_for_ever(tmp_path: Path) -> None:
+    """A long log is set aside under another name, and the next one begins."""
+    path = tmp_path / "audit.log"
+    server = Server(tmp_path / "data", options=("--audit-log", str(path)))
+    server.start()
+    with path.open("wb") as file:
+        file.truncate(33 * 2**20)
+    assert post(server, append(1)).status_code == 200
+    assert server.stop() == 0
+
+    assert [line["status"] for line in map(json.loads, path.read_text().splitlines())] == [200]
+    assert path.with_name("audit.log.1").stat().st_size == 33 * 2**20
 
 
 def test_an_audit_log_can_be_elsewhere_and_in_the_way_of_nobody(tmp_path: Path) -> None:

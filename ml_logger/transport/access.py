@@ -23,13 +23,13 @@ class Secret(str):
         return f"'{MASKED}'"
 
 
-def token_for(url: str, given: str | None) -> Secret | None:
+def token_for(url: str, given: str | None, *, quiet: bool = True) -> Secret | None:
     """Return the token for a server: the one that is given, else that of the settings, else that of `~/.netrc`.
 
     In `~/.netrc` it is the password of the machine that has the name of the server's host; `default` is not meant, as
-    that would send a password to any server.
+    that would send a password to any server. What is wrong with that file is said, unless this is to be quiet.
     """
-    found = given or config.get("ML_LOGGER_ACCESS_TOKEN") or _of_netrc(urlsplit(url).hostname)
+    found = given or config.get("ML_LOGGER_ACCESS_TOKEN") or _of_netrc(urlsplit(url).hostname, quiet)
     return Secret(found) if found else None
 
 
@@ -66,23 +66,24 @@ def warn_of_plain_http(url: str, token: str | None) -> None:
         )
 
 
-def _of_netrc(host: str | None) -> str | None:
+def _of_netrc(host: str | None, quiet: bool) -> str | None:
     path = os.path.expanduser(config.get("NETRC") or "~/.netrc")
     if not host or not os.path.exists(path):
         return None
     import netrc
 
+    say = (lambda text: None) if quiet else notice
     try:
         found = netrc.netrc(path).hosts.get(host)
         is_open = bool(os.stat(path).st_mode & 0o077)
     except netrc.NetrcParseError as error:  # its text may hold a piece of a password
-        notice(f"{path} cannot be understood at line {error.lineno}: no token is taken from it")
+        say(f"{path} cannot be understood at line {error.lineno}: no token is taken from it")
         return None
     except (OSError, UnicodeError) as error:
-        notice(f"{path} cannot be read ({type(error).__name__}): no token is taken from it")
+        say(f"{path} cannot be read ({type(error).__name__}): no token is taken from it")
         return None
     if found is None or not found[2]:
         return None
     if is_open:  # used all the same, as curl and requests do: a training must not end for it
-        notice(f"{path} holds the token for {host}, and others on this machine may read it: chmod 600 {path}")
+        say(f"{path} holds the token for {host}, and others on this machine may read it: chmod 600 {path}")
     return found[2]

@@ -77,7 +77,8 @@ class HttpTransport:
 
     def masked(self, text: str) -> str:
         """Return a text of the server without the token: one that echoes what it was sent must not get it shown."""
-        return text.replace(self._token, MASKED) if self._token else text
+        # A short one is a word that any sentence may have: hidden, it would be told by what is missing.
+        return text.replace(self._token, MASKED) if self._token and len(self._token) >= 8 else text
 
     def _authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
@@ -242,7 +243,7 @@ def transport_to(url: str, token: str | None) -> HttpTransport:
         InvalidRoot: an address that names no server.
         InvalidSetting: a token that cannot be sent, or certificates that cannot be read.
     """
-    found, bundle = token_for(url, token), config.get("ML_LOGGER_CA_BUNDLE")
+    found, bundle = token_for(url, token, quiet=False), config.get("ML_LOGGER_CA_BUNDLE")
     if bundle:
         _check_bundle(bundle)
     transport = HttpTransport(url, found, config.get("ML_LOGGER_REQUEST_TIMEOUT"), bundle)

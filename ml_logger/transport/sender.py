@@ -179,12 +179,9 @@ class Sender:
         return self._failed(said, reply.retry_after)
 
     def _tell_denied(self, said: str) -> None:
-        """Say at once that the token is not taken: once for all who send to this server, however often they try."""
+        """Say at once that we are not let in: once for all who send to this server, however often they try."""
         if said != self._denial and said not in self._transport.told:
-            notice(
-                f"{said}; records are kept, and sent once the token is mended: on the server, by configure, or for "
-                "the next program"
-            )
+            notice(f"{said}; records are kept, and sent once that is mended")
         self._transport.told.add(said)
         self._denial, self._announced = said, True
 
@@ -280,7 +277,7 @@ class Sender:
     def _recovered(self) -> None:
         if self._denial in self._transport.told:
             self._transport.told.clear()
-            notice(f"{self._transport.url} takes the token now: records are being sent again")
+            notice(f"{self._transport.url} lets us in again: records are being sent")
         elif self._announced and not self._denial:
             notice(f"{self._transport.url} is back: records are being sent again")
         self.error, self._failing_since, self._announced, self._failures = None, None, False, 0
