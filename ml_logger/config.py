@@ -39,6 +39,20 @@ def _cache_size(text: str) -> int:
     return 0 if text.strip().lower() in _UNTRUE or float(text) == 0 else _mebibytes(text)
 
 
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError
+    return count
+
+
+def _head(text: str) -> int:
+    size = _count(text)
+    if size > 16 * 2**10:  # Sanic reads no more
+        raise ValueError
+    return size
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.strip().lower() not in choices:
@@ -129,6 +143,27 @@ SETTINGS = {
             "Size of all that is kept there, in MiB; 0 keeps nothing (1024).",
         ),
         Setting("ML_LOGGER_DATA_DIR", None, str, "Data folder of the server when `--data-dir` is not given (./runs)."),
+        Setting(
+            "ML_LOGGER_MAX_HEAD",
+            16 * 2**10,
+            _head,
+            "Server: most bytes of the head of a request, at most 16384 (16384).",
+        ),
+        Setting("ML_LOGGER_MAX_URL", 8 * 2**10, _count, "Server: most bytes of the address in it (8192)."),
+        Setting("ML_LOGGER_MAX_HEADERS", 100, _count, "Server: most headers of a request (100)."),
+        Setting("ML_LOGGER_HEAD_TIMEOUT", 10.0, _seconds, "Server: seconds that the head of a request may take (10)."),
+        Setting(
+            "ML_LOGGER_BODY_TIMEOUT",
+            90.0,
+            _seconds,
+            "Server: seconds that a body of up to 64 KiB may take; longer ones get a second more for each 64 KiB (90).",
+        ),
+        Setting(
+            "ML_LOGGER_IDLE_TIMEOUT",
+            75.0,
+            _seconds,
+            "Server: seconds that a connection stays open without a request (75).",
+        ),
         Setting("SLURM_JOB_ID", None, str, "Set by SLURM: the id of the job, which `slurm_job_id` tells."),
         Setting("FORCE_COLOR", False, _flag, "Print colors even where the output is no terminal."),
         Setting("NO_COLOR", False, lambda text: text != "", "Never print colors; wins over FORCE_COLOR."),

@@ -259,6 +259,27 @@ MUTATIONS = (
         "            if seen[0] < self._read:\n",
         ("tests/test_following.py", "-k", "replaced"),
     ),
+    Mutation(
+        "names of the server",
+        "ml_logger/server/admission.py",
+        '        self._check_host(request.headers.get("host"))\n',
+        "",
+        ("tests/test_admission.py", "-k", "other_names"),
+    ),
+    Mutation(
+        "sites of pages",
+        "ml_logger/server/admission.py",
+        "(origin is not None and not _is_own(origin, request))",
+        "(False)",
+        ("tests/test_admission.py", "-k", "other_sites"),
+    ),
+    Mutation(
+        "answers that are no pages",
+        "ml_logger/server/admission.py",
+        '        app.register_middleware(self.dress, "response")',
+        '        app.register_middleware(lambda *args: None, "response")',
+        ("tests/test_admission.py", "-k", "page"),
+    ),
 )
 
 

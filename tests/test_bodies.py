@@ -15,20 +15,10 @@ from ml_logger.testing import Server
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.frames import Op
 from tests import programs
-from tests.wire import WRITER, append, get, post
+from tests.wire import WRITER, append, ask, get, post
 
-HEAD = f"POST {protocol.BATCHES} HTTP/1.1\r\nHost: x\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
+HEAD = f"POST {protocol.BATCHES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
 HEAD += f"{protocol.WRITER}: {WRITER}\r\n"
-
-
-def ask(server: Server, request: bytes) -> bytes:
-    """Send bytes as they are, and return everything that comes back until the server closes the connection."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
-        connection.sendall(request)
-        answer = b""
-        while piece := connection.recv(65536):
-            answer += piece
-        return answer
 
 
 def test_many_large_batches_at_once_need_bounded_memory(server: Server) -> None:
@@ -71,13 +61,14 @@ def test_a_body_says_how_long_it_is(server: Server, fields: str, status: int) ->
 
 
 @pytest.fixture
-def impatient(tmp_path: Path) -> Server:
+def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     """A server that waits for nobody longer than half a second, and has room for one large body."""
     before = """
-        from ml_logger.server import app, bodies
-        bodies.PATIENCE, bodies.SLOWEST, bodies.ROOM = 0.5, 2**40, 2**20
-        app.HEAD_TIMEOUT = app.IDLE_TIMEOUT = 0.5
+        from ml_logger.server import bodies
+        bodies.SLOWEST, bodies.ROOM = 2**40, 2**20
     """
+    for name in ("HEAD", "IDLE", "BODY"):
+        monkeypatch.setenv(f"ML_LOGGER_{name}_TIMEOUT", "0.5")
     return programs.server_after(before, tmp_path / "data")
 
 

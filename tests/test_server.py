@@ -46,7 +46,7 @@ def test_it_stops_cleanly(filled: Server, number: int) -> None:
     with requests.Session() as session:
         session.get(filled.url + protocol.HEALTH, timeout=30)
         with socket.create_connection(("127.0.0.1", filled.port)) as stalled:
-            stalled.sendall(b"POST /v1/batches HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+            stalled.sendall(b"POST /v1/batches HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
             status = filled.stop(number)
 
     assert status == 0
@@ -130,7 +130,7 @@ def test_clients_that_go_away_do_no_harm(server: Server) -> None:
     for n in range(50):
         body = append(1, b"x", f"gone/{n}")
         head = (
-            f"POST /v1/batches HTTP/1.1\r\nHost: x\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
+            f"POST /v1/batches HTTP/1.1\r\nHost: localhost\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
             f"{protocol.WRITER}: {n:032x}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         with socket.create_connection(("127.0.0.1", server.port)) as client:
@@ -268,7 +268,7 @@ def test_paths_that_lead_out_are_refused(filled: Server, path: str) -> None:
     """A path that could lead out of the data folder is refused, and nothing of it is echoed as a page."""
     (filled.data_dir.parent / "secret").write_text("TOP SECRET")
     with socket.create_connection(("127.0.0.1", filled.port)) as client:  # a client library would normalize the path
-        client.sendall(f"GET {protocol.FILES}/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        client.sendall(f"GET {protocol.FILES}/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: client.recv(65536), b""))
 
     assert re.match(rb"HTTP/1.1 (400|404) ", answer)
@@ -509,7 +509,7 @@ def test_readers_that_go_away_leave_nothing_open(filled: Server) -> None:
     """However many clients hang up in the middle of a read, no descriptor of the file stays open."""
     for _ in range(300):
         with socket.create_connection(("127.0.0.1", filled.port), timeout=30) as connection:
-            connection.sendall(f"GET {protocol.FILES}/run/a HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            connection.sendall(f"GET {protocol.FILES}/run/a HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     folder = Path(f"/proc/{filled.pid}/fd")
 

@@ -286,7 +286,7 @@ def test_clients_that_hang_up_leave_nothing_open(server: Server) -> None:
     before = descriptors(server)
     body = json.dumps({"key": "m.pkl"}).encode()
     head = (
-        f"POST {protocol.TABLES} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        f"POST {protocol.TABLES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     ).encode()
     for number in range(40):

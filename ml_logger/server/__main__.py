@@ -34,6 +34,20 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     build.add_argument("--port", type=int, default=8081, help="port to listen on; 0 takes a free one (8081)")
     build.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a further name under which the server is asked (localhost, and this machine's names beyond it)",
+    )
+    build.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="SITE",
+        help="a site whose pages may use the server from a browser (none but its own)",
+    )
+    build.add_argument(
         "--token-file",
         metavar="FILE",
         help="tokens that let in: what `ml-logger token` writes, or one plain token (.ml_logger/tokens.json)",
@@ -86,13 +100,18 @@ def serve(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace, data_dir: Path, listener: socket.socket, tls: ssl.SSLContext | None) -> int:
     import sqlite3
 
+    from ml_logger.server import limits
+    from ml_logger.server.admission import Admission, names_of, origins_of
     from ml_logger.server.app import Service, create_app
     from ml_logger.server.life import run
 
+    most = limits.from_settings()
+    names = names_of(args.host, args.allow_host, beyond=not is_loopback(args.host))
+    admission = Admission(names, origins_of(args.allow_origin), most)
     known = _tokens(args, data_dir)
     audit = Path(args.audit_log).expanduser().absolute() if args.audit_log else None
     try:
-        service = Service(data_dir, power=args.durability == "power", workers=args.workers, audit=audit)
+        service = Service(data_dir, power=args.durability == "power", workers=args.workers, audit=audit, limits=most)
     except LoggerError:
         raise
     except (OSError, sqlite3.Error) as error:
@@ -101,7 +120,7 @@ def _run(args: argparse.Namespace, data_dir: Path, listener: socket.socket, tls:
         )
         raise StorageFailed(message) from error
     try:
-        app = create_app(service, known)
+        app = create_app(service, known, admission)
         greeting = f"ml-logger server at {_address(listener, tls)}, data in {data_dir}"
         if known.required and not known.lets_in():
             greeting += _first_token(known, data_dir, listener, tls)

@@ -15,10 +15,12 @@ from sanic.exceptions import SanicException
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
 from ml_logger.server import batches, files, tables
+from ml_logger.server.admission import Admission, status_of_head
 from ml_logger.server.audit import Audit, note_answer
 from ml_logger.server.bodies import Bodies
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.committer import RETRY_AFTER, Committer
+from ml_logger.server.limits import DEFAULT, Limits
 from ml_logger.server.mounts import NETWORK, file_system
 from ml_logger.server.tokens import Tokens, guard
 from ml_logger.stores.folder import Folder
@@ -28,10 +30,6 @@ T = TypeVar("T")
 
 routes = Blueprint("health")
 
-#: Seconds in which the head of a request must have come, from its first byte.
-HEAD_TIMEOUT = 10.0
-#: Seconds that a connection stays open without a request, or for the rest of a body that was answered unread.
-IDLE_TIMEOUT = 75.0
 #: Seconds after which a request whose body stops coming, or whose answer stops being taken, is given up.
 STALLED = 120.0
 
@@ -39,13 +37,16 @@ STALLED = 120.0
 class Service:
     """What handlers work with: the committer, the data folder, and threads for everything that may block."""
 
-    def __init__(self, data_dir: Path, *, power: bool, workers: int, audit: Path | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, *, power: bool, workers: int, audit: Path | None = None, limits: Limits = DEFAULT
+    ) -> None:
+        self.limits = limits
         self.failure: str | None = None
         self.on_failure: Callable[[], object] = lambda: None
         self.folder = Folder(data_dir, follow_links=False)
         self.catalog = Catalog(self.folder.private("catalog.db"), "FULL" if power else "NORMAL", _journal(data_dir))
         self.committer = Committer(self.folder, self.catalog, power=power, fail=self._fail)
-        self.bodies = Bodies(protocol.MAX_BODY)
+        self.bodies = Bodies(protocol.MAX_BODY, limits.body_timeout)
         self.tables = tables.Tables()
         self.audit = Audit(audit or self.folder.private("audit.log"), always=audit is not None)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ml-logger-files")
@@ -76,14 +77,15 @@ def _journal(data_dir: Path) -> str:
     return "TRUNCATE"
 
 
-def create_app(service: Service, tokens: Tokens | None) -> Sanic[Any, Any]:
+def create_app(service: Service, tokens: Tokens | None, admission: Admission | None = None) -> Sanic[Any, Any]:
     """Build the application around a service; every request but the one for health is let in by its token, if any."""
     app = Sanic(f"ml_logger_{secrets.token_hex(4)}", configure_logging=False)
     app.config.update(
         REQUEST_MAX_SIZE=protocol.MAX_BODY,
-        REQUEST_TIMEOUT=HEAD_TIMEOUT,
+        REQUEST_MAX_HEADER_SIZE=service.limits.max_head,
+        REQUEST_TIMEOUT=service.limits.head_timeout,
         RESPONSE_TIMEOUT=STALLED,
-        KEEP_ALIVE_TIMEOUT=IDLE_TIMEOUT,
+        KEEP_ALIVE_TIMEOUT=service.limits.idle_timeout,
         ACCESS_LOG=False,
         FALLBACK_ERROR_FORMAT="json",
     )
@@ -93,6 +95,7 @@ def create_app(service: Service, tokens: Tokens | None) -> Sanic[Any, Any]:
     app.blueprint(files.routes)
     app.blueprint(tables.routes)
     app.blueprint(routes)
+    (admission or Admission()).install(app)
     app.on_request(guard(app.ctx.tokens))
     app.register_middleware(note_answer, "response")
     app.exception(Exception)(answer_error)
@@ -113,7 +116,8 @@ async def answer_error(request: Request, error: Exception) -> HTTPResponse:
         return json({"error": str(error)}, protocol.status_of(error), headers=kind)
     if isinstance(error, SanicException):
         text = {404: "there is no such address", 405: "this address takes other methods"}.get(error.status_code)
-        return json({"error": text or error.message or str(error)}, error.status_code)
+        status = status_of_head(request, error.status_code)
+        return json({"error": text or error.message or str(error)}, status, headers=error.headers)
     if isinstance(error, MemoryError):
         return json({"error": "the server is out of memory"}, 503, headers={"Retry-After": str(RETRY_AFTER)})
     notice(f"{request.method} {request.path} failed: {type(error).__name__}: {error}")

@@ -15,9 +15,7 @@ from sanic.exceptions import PayloadTooLarge, RequestTimeout, SanicException
 SMALL = 64 * 2**10
 #: Bytes of larger bodies that are in memory at one time, from their first byte until they are answered.
 ROOM = 32 * 2**20
-#: Seconds in which a small body, or the beginning of a large one, must have come.
-PATIENCE = 90.0
-#: Bytes a second that the rest of a large body must make on top of that: it keeps others waiting.
+#: Bytes a second that the rest of a large body must make: it keeps others waiting.
 SLOWEST = 64 * 2**10
 
 
@@ -66,10 +64,12 @@ class Bodies:
 
     Args:
         limit: the longest body that is taken, in bytes.
+        patience: seconds in which a small body, or the beginning of a large one, must have come.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, patience: float) -> None:
         self._limit = limit
+        self._patience = patience
         self._room = Room(ROOM)
 
     @asynccontextmanager
@@ -81,13 +81,13 @@ class Bodies:
         """
         length = self._length(request)
         body = bytearray()
-        await _within(PATIENCE, _receive(request, body, min(length, SMALL)), request)
+        await _within(self._patience, _receive(request, body, min(length, SMALL)), request)
         if len(body) >= length:
             await _receive(request, body, length + 1)  # the end: else Sanic takes it for a body that nobody has read
             yield bytes(body)
             return
         async with self._room.taken(length):
-            await _within(PATIENCE + length / SLOWEST, _receive(request, body, length + 1), request)
+            await _within(self._patience + length / SLOWEST, _receive(request, body, length + 1), request)
             yield bytes(body)
 
     def _length(self, request: Request) -> int:

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from sanic.http import Stage
+from sanic.http import Http, Stage
 from sanic.server import HttpProtocol
+
+
+class Exchange(Http):
+    """Requests and answers of one connection: an address that cannot be read is answered, too."""
+
+    def create_empty_request(self) -> None:
+        """Make the request that stands for one whose head could not be read; the address may be what is wrong."""
+        self.url = None
+        super().create_empty_request()
 
 
 class Connection(HttpProtocol):
@@ -11,6 +20,8 @@ class Connection(HttpProtocol):
 
     So does the time for the rest of a body that was answered before it was read: it counts from the answer.
     """
+
+    HTTP_CLASS = Exchange
 
     def data_received(self, data: bytes) -> None:
         """Take bytes in; those of a head, or of a body that is answered already, do not begin its time anew."""

@@ -30,15 +30,8 @@ _RANGE = re.compile(r"bytes=(?:([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19}))", re.
 
 _PREFIX = re.compile(r"([0-9]{1,19})-([0-9]{1,19}) ([0-9a-f]{8})", re.ASCII)
 
-#: Bytes that come from anybody are shown to nobody's browser as a page of ours.
-_HEADERS = {
-    "Accept-Ranges": "bytes",
-    "Cache-Control": "no-cache",
-    "Content-Disposition": "attachment",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Vary": "Accept",
-    "X-Content-Type-Options": "nosniff",
-}
+#: That they are shown to nobody's browser as a page of ours is seen to by `admission`.
+_HEADERS = {"Accept-Ranges": "bytes", "Cache-Control": "no-cache", "Vary": "Accept"}
 
 
 class Prefix(NamedTuple):

@@ -160,7 +160,7 @@ def server_told_to_end(scene: Scene, rounds: int) -> Report:
     for _ in range(rounds):
         idle, stalled = (socket.create_connection(("127.0.0.1", server.port)) for _ in range(2))
         stalled.sendall(
-            f"POST {protocol.BATCHES} HTTP/1.1\r\nHost: x\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
+            f"POST {protocol.BATCHES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
             f"{protocol.WRITER}: {'0' * 32}\r\nContent-Length: 1000\r\n\r\nMLF".encode()
         )
         began = time.monotonic()

@@ -186,7 +186,7 @@ def dribblers(scene: Scene, rounds: int) -> Report:
     server = scene.server()
     server.start()
     head = (
-        f"POST {protocol.BATCHES} HTTP/1.1\r\nHost: x\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
+        f"POST {protocol.BATCHES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
         f"{protocol.WRITER}: {'0' * 32}\r\nContent-Length: 1000\r\n\r\n"
     ).encode()
     dribblers = _Dribblers(server, [head[:20], head], 200)

@@ -227,7 +227,7 @@ def _status(pid: int, name: str) -> int:
 
 def _post(port: int, writer: int, body: bytes) -> int:
     """Send a batch of a writer, and return the status of the answer; 0 when the connection ended without one."""
-    head = f"POST {protocol.BATCHES} HTTP/1.1\r\nHost: x\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
+    head = f"POST {protocol.BATCHES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=60) as one:
         one.sendall(f"{head}{protocol.WRITER}: {writer:032x}\r\nContent-Length: {len(body)}\r\n\r\n".encode())
         with suppress(OSError):  # it need not take what it refuses
