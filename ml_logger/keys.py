@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 from ml_logger.errors import InvalidKey
@@ -15,37 +18,73 @@ MAX_KEY_BYTES = 1024
 MAX_NAME_BYTES = 255
 MAX_DEPTH = 64
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)", re.IGNORECASE)
+#: Wildcards of one glob.
+MAX_STARS = 100
+
+#: Controls, what turns the direction of text around, and what nobody sees; not the joiners, which emoji need.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+#: Looks like a separator, and becomes one where names are folded: fraction, division, set minus, small and wide.
+_SEPARATOR = re.compile(r"[\u2044\u2215\u2216\u29f5\u29f8\u29f9\ufe68\uff0f\uff3c]")
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:[.:]|$)", re.IGNORECASE)
+#: On NTFS `a::$DATA` is the file `a`, and `ML_LOG~1` may be the short name of our own folder.
+_STREAM = re.compile(r":\$\w+$")
+_SHORT = re.compile(r"ml_log~[0-9]")
 
 
 @lru_cache(maxsize=4096)
 def check(key: str) -> str:
-    """Return the key if it is one, else say what is wrong with it.
+    """Return the key in its one spelling, Unicode's NFC, if it is one; else say what is wrong with it.
 
     >>> check("me/exp-1/metrics.pkl")
     'me/exp-1/metrics.pkl'
 
     Raises:
-        InvalidKey: empty, absolute, with an empty, `.` or `..` part, with control characters or backslashes,
-            not encodable as UTF-8, too long, too deep, or a name that some file system reserves.
+        InvalidKey: empty, absolute, with an empty, `.` or `..` part, with control characters, backslashes or what looks
+            like a slash, not encodable as UTF-8, too long, too deep, or a name that some file system reserves or takes
+            for another one.
     """
     if not isinstance(key, str):
         raise InvalidKey(f"a key is a str, not {type(key).__name__}: {_show(key)}")
     if not key:
         raise InvalidKey("the key is empty: pass a relative path such as 'metrics.pkl'")
+    key = normal(key)
     _check_length(key)
     control = _CONTROL.search(key)
     if control:
         raise InvalidKey(f"key {_show(key)} holds the control character {control[0]!r}: leave it out")
     if "\\" in key:
         raise InvalidKey(f"key {_show(key)} holds a backslash: separate folders with '/'")
+    separator = _SEPARATOR.search(key)
+    if separator:
+        name = unicodedata.name(separator[0]).lower()
+        raise InvalidKey(f"key {_show(key)} holds a {name}, which only looks like a separator: use '/' or '-'")
     parts = key.split("/")
+    if re.fullmatch("[A-Za-z]:", parts[0]):
+        raise InvalidKey(f"key {_show(key)} starts with {parts[0]!r}, a drive on Windows: use a relative path")
     if len(parts) > MAX_DEPTH:
         raise InvalidKey(f"key {_show(key)} has {len(parts)} parts, more than {MAX_DEPTH}: use fewer folders")
     for part in parts:
         _check_part(part, key)
     return key
+
+
+def normal(text: str) -> str:
+    """Return the one spelling of a text: Unicode's NFC. All names of files go through here, on either side of the wire.
+
+    >>> normal("u\\u0308ber") == "\\xfcber"
+    True
+    """
+    if text.isascii() or len(text) > 4 * MAX_KEY_BYTES:  # no key, and long runs of marks would take long to sort
+        return text
+    return unicodedata.normalize("NFC", text)
+
+
+def _folded(part: str) -> str:
+    # As file systems compare that see no case, no width, and no characters without a width.
+    if part.isascii():
+        return part.lower()
+    wide = unicodedata.normalize("NFKC", part)
+    return "".join(char for char in wide if unicodedata.category(char) != "Cf").casefold()
 
 
 def _check_length(key: str) -> None:
@@ -61,16 +100,19 @@ def _check_part(part: str, key: str) -> None:
     if part == "":
         where = "starts with '/'" if key.startswith("/") else "has an empty part"
         raise InvalidKey(f"key {_show(key)} {where}: write it as 'folder/name'")
-    if part in (".", ".."):
+    folded = _folded(part)
+    if folded in (".", ".."):
         raise InvalidKey(
             f"key {_show(key)} has the part {part!r}, which could leave the log directory: name the folder"
         )
     if len(part.encode()) > MAX_NAME_BYTES:
         raise InvalidKey(f"key {_show(key)} has a name longer than {MAX_NAME_BYTES} bytes: use a shorter one")
-    if part.lower().startswith(PRIVATE):
+    if folded.startswith(PRIVATE) or _SHORT.match(folded):
         raise InvalidKey(f"key {_show(key)} has a name that starts with {PRIVATE!r}, which is reserved: rename it")
     if part[-1] in ". ":
         raise InvalidKey(f"key {_show(key)} has a name that ends in {part[-1]!r}, which Windows drops: rename it")
+    if _STREAM.search(part):
+        raise InvalidKey(f"key {_show(key)} has the name {part!r}, which is a stream on Windows: rename it")
     if _DEVICE.match(part):
         raise InvalidKey(f"key {_show(key)} has the name {part!r}, which is a device on Windows: rename it")
 
@@ -143,45 +185,69 @@ def suffix(key: str) -> str:
 def pattern(query: str) -> re.Pattern[str]:
     """Compile a glob over keys: `*` and `?` within a name, `**` over any number of folders, `[abc]` a set.
 
+    What follows a star is matched as early as it can be, and not looked for again: so the time that matching takes
+    grows with the lengths, and not with their powers.
+
     >>> bool(pattern("**/metrics.pkl").fullmatch("a/b/metrics.pkl")), bool(pattern("*.pkl").fullmatch("a/b.pkl"))
     (True, False)
+
+    Raises:
+        InvalidKey: a set with its ends the wrong way round, the part `..`, or more than `MAX_STARS` wildcards.
     """
-    parts: list[str] = []
+    query = normal(query)
+    if query.count("*") > MAX_STARS:
+        raise InvalidKey(f"glob {_show(query)} has more than {MAX_STARS} wildcards: use fewer")
+    # Runs of ** mean the same as one: what is between them are groups of names, the first and the last at the ends.
+    groups: list[list[str]] = [[]]
     for part in query.split("/"):
-        if part == "**":
-            # Runs of ** mean the same as one; many of them would make matching exponential.
-            if parts[-1:] != ["(?:[^/]+/)*"]:
-                parts.append("(?:[^/]+/)*")
-        else:
-            parts.append(_name_pattern(part) + "/")
-    text = "".join(parts)
+        if part == "..":
+            raise InvalidKey(
+                f"glob {_show(query)} has the part '..', which could leave the log directory: leave it out"
+            )
+        if part != "**":
+            groups[-1].append(part)
+        elif groups[-1] or len(groups) == 1:
+            groups.append([])
+    numbers = itertools.count()
+    first, *middle = ["".join(f"{_name_pattern(part, numbers)}/" for part in group) for group in groups]
     # A final ** matches everything below, files at any depth.
-    text = text[: -len("(?:[^/]+/)*")] + ".+" if text.endswith("(?:[^/]+/)*") else text[:-1]
+    last = middle.pop() if middle else None
+    text = first + "".join(_soonest(f"(?:[^/]+/)*?{group}", numbers) for group in middle)
+    text = first[:-1] if last is None else text + (f"(?:[^/]+/)*{last[:-1]}" if last else ".+")
     try:
         return re.compile(text, re.DOTALL)
     except re.error as error:
         raise InvalidKey(f"glob {_show(query)} cannot be understood: {error}") from None
 
 
-def _name_pattern(part: str) -> str:
-    out: list[str] = []
+def _soonest(text: str, numbers: Iterator[int]) -> str:
+    # What a look-ahead has found is not gone back into: an atomic group, which Python has from 3.11 on only.
+    name = f"g{next(numbers)}"
+    return f"(?=(?P<{name}>{text}))(?P={name})"
+
+
+def _name_pattern(part: str, numbers: Iterator[int]) -> str:
+    pieces = [""]  # what is between the stars
     at = 0
     while at < len(part):
         char = part[at]
         at += 1
         close = part.find("]", at + 1) if char == "[" else -1
         if char == "*":
-            if out[-1:] != ["[^/]*"]:
-                out.append("[^/]*")
+            if pieces[-1] or len(pieces) == 1:
+                pieces.append("")
         elif char == "?":
-            out.append("[^/]")
+            pieces[-1] += "[^/]"
         elif close > 0:
             chars = part[at:close].replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
-            out.append(f"[^/{chars[1:]}]" if chars.startswith("!") else f"[{chars}]")
+            pieces[-1] += f"[^/{chars[1:]}]" if chars.startswith("!") else f"[{chars}]"
             at = close + 1
         else:
-            out.append(re.escape(char))
-    return "".join(out)
+            pieces[-1] += re.escape(char)
+    if len(pieces) == 1:
+        return pieces[0]
+    first, *middle, last = pieces
+    return first + "".join(_soonest(f"[^/]*?{piece}", numbers) for piece in middle) + f"[^/]*{last}"
 
 
 def literal(key: str) -> str:

@@ -164,7 +164,7 @@ MUTATIONS = (
     Mutation(
         "prefix of a listing",
         "ml_logger/server/files.py",
-        "in folder.entries(pattern, below)",
+        "in folder.entries(pattern, below=below)",
         "in folder.entries(pattern)",
         ("tests/test_tokens.py", "-k", "narrows_listings"),
     ),
@@ -258,6 +258,27 @@ MUTATIONS = (
         "            if seen[0] < self._read or not self._is_same():\n",
         "            if seen[0] < self._read:\n",
         ("tests/test_following.py", "-k", "replaced"),
+    ),
+    Mutation(
+        "links on the way",
+        "ml_logger/stores/folder.py",
+        "        return os.open(folder, DIRECTORY | self._nofollow, dir_fd=fd)\n",
+        "        return os.open(folder, DIRECTORY, dir_fd=fd)\n",
+        ("tests/test_paths.py", "-k", "links"),
+    ),
+    Mutation(
+        "one spelling of keys",
+        "ml_logger/server/batches.py",
+        "    return [_normal(frame) for frame in batch]\n",
+        "    return batch\n",
+        ("tests/test_paths.py", "-k", "spelling"),
+    ),
+    Mutation(
+        "listing below the root",
+        "ml_logger/stores/folder.py",
+        "        if top and not is_key(top):\n",
+        "        if False:\n",
+        ("tests/test_paths.py", "-k", "folder_outside"),
     ),
     Mutation(
         "names of the server",

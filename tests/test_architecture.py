@@ -41,6 +41,7 @@ LAYERS = [
         "localfiles",
         "tokens",
         "stores.folder",
+        "stores.walk",
         "stores.memory",
         "stores.local",
         "transport",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from sanic import Blueprint, HTTPResponse, Request, json
 
+from ml_logger import keys
 from ml_logger.errors import CorruptData
 from ml_logger.server.audit import what
 from ml_logger.server.committer import RETRY_AFTER
@@ -71,4 +73,12 @@ def _decode(body: bytes) -> list[frames.Frame]:
             raise CorruptData(
                 f"frame {frame.seq} follows frame {first + number - 1}: the numbers of a batch are consecutive"
             )
-    return batch
+    return [_normal(frame) for frame in batch]
+
+
+def _normal(frame: frames.Frame) -> frames.Frame:
+    """Spell the keys of a frame in the one way: from here on two of them are one file when they are equal."""
+    if frame.op in (frames.Op.MOVE, frames.Op.COPY):
+        with suppress(UnicodeDecodeError):  # it is refused, with its number, when its turn comes
+            frame = frame._replace(payload=keys.normal(str(frame.payload, "utf-8")).encode())
+    return frame if frame.key.isascii() else frame._replace(key=keys.normal(frame.key))

@@ -200,5 +200,5 @@ def _range(header: str | None, length: int) -> tuple[int, int, int]:
 
 
 def _listing(folder: Folder, appends: Appends, pattern: str, below: str) -> bytes:
-    found = [[key, appends.committed(key, size), mtime] for key, size, mtime in folder.entries(pattern, below)]
+    found = [[key, appends.committed(key, size), mtime] for key, size, mtime in folder.entries(pattern, below=below)]
     return json.dumps({"entries": found}, ensure_ascii=False, separators=(",", ":")).encode()

@@ -140,10 +140,9 @@ class Stage:
 
     def _transfer(self, frame: Frame) -> None:
         try:
-            target = keys.check(str(frame.payload, "utf-8"))
+            _, target = check_apart(frame.key, str(frame.payload, "utf-8"))
         except UnicodeDecodeError:
             raise RefusedFrame(f"{frame.key!r}: the target is not UTF-8") from None
-        check_apart(frame.key, target)
         if frame.op is Op.MOVE:
             check_move(self._folder, frame.key, target)
             with self._folder.parent(target, create=True):

@@ -175,7 +175,7 @@ def _answer(folder: Folder, appends: Appends, question: Question, below: str) ->
     if question.key is not None:
         yield from _file(appends, question.key, question)
     else:
-        for entry in folder.entries(question.pattern, below):
+        for entry in folder.entries(question.pattern, below=below):
             if entry.key > question.after:
                 try:
                     yield from _file(appends, entry.key, question)

@@ -7,21 +7,22 @@ look cannot lead outside (there is no check before the use that could become sta
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat as stat_module
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ml_logger import keys
 from ml_logger.errors import InvalidKey, KeyNotFound, StorageFailed
 from ml_logger.stores.base import Data, Entry
+from ml_logger.stores.walk import DIRECTORY, is_key, walk
 
 READ_SIZE = 2**20
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 #: A folder, a pipe, a socket, a device.
 _NO_FILE = (errno.EISDIR, errno.EINVAL, errno.ENXIO)
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Folder:
@@ -44,7 +45,7 @@ class Folder:
         *folders, name = key.split("/")
         if create:
             self.root.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self.root, _DIRECTORY)
+        fd = os.open(self.root, DIRECTORY)
         try:
             for folder in folders:
                 inner = self._enter(fd, folder, create)
@@ -60,7 +61,7 @@ class Folder:
                 os.mkdir(folder, dir_fd=fd)
             except FileExistsError:
                 pass
-        return os.open(folder, _DIRECTORY | self._nofollow, dir_fd=fd)
+        return os.open(folder, DIRECTORY | self._nofollow, dir_fd=fd)
 
     def open(self, key: str, flags: int) -> int:
         """Open a regular file and return its descriptor; with `O_CREAT`, folders on the way are made.
@@ -119,46 +120,35 @@ class Folder:
             raise missing_or_failed(error, key) from None
         return _pieces(file, start, stop)
 
-    def entries(self, pattern: str, below: str = "") -> list[Entry]:
+    def entries(self, pattern: str, after: str = "", limit: int | None = None, below: str = "") -> list[Entry]:
         """Return the regular files whose key matches a glob, sorted; our own bookkeeping is not among them.
 
-        With `below`, only that key and those below it; nothing else is walked.
+        Args:
+            pattern: the glob.
+            after: the key behind which the list begins; what lies before it is not looked at again.
+            limit: how many to return at most.
+            below: a key: only it and those below it are listed, and nothing else is walked.
         """
-        top = keys.literal_folder(pattern)
+        top = keys.literal_folder(keys.normal(pattern))
         matches = keys.pattern(pattern).fullmatch
+        if top and not is_key(top):
+            return []  # nothing is under what is no key, and walking there could lead out
         try:
             if not keys.within(top, below):
                 mode = self.mode(below) if keys.within(below, top) else None
                 if mode is None:
                     return []
                 top = below if stat_module.S_ISDIR(mode) else below.rpartition("/")[0]
-            with self.parent(f"{top}/x" if top else "x") as (fd, _):
-                found = [one for one in self._walk(fd, top) if matches(one.key) and keys.within(one.key, below)]
+            with (
+                self.parent(f"{top}/x" if top else "x") as (fd, _),
+                closing(walk(fd, top, after, follow_links=self.follow_links)) as found,
+            ):
+                wanted = (one for one in found if matches(one.key) and keys.within(one.key, below))
+                return list(itertools.islice(wanted, limit))
         except OSError as error:
             if error.errno in _MISSING:
                 return []
             raise failed(error, pattern) from None
-        return sorted(found)
-
-    def _walk(self, top_fd: int, top: str) -> Iterator[Entry]:
-        above: dict[str, frozenset[tuple[int, int]]] = {}  # the folders that a folder lies in, where links are followed
-        for path, folders, names, fd in os.fwalk(".", dir_fd=top_fd, follow_symlinks=self.follow_links):
-            if self.follow_links:
-                here, around = os.fstat(fd), above.get(os.path.dirname(path), frozenset())
-                above[path] = around | {(here.st_dev, here.st_ino)}
-                if above[path] == around:  # a link that leads up again
-                    folders.clear()
-                    continue
-            folders[:] = [name for name in folders if _is_key(name)]
-            base = "/".join(part for part in (top, path[2:]) if part)
-            for name in names:
-                key = f"{base}/{name}" if base else name
-                try:
-                    status = os.stat(name, dir_fd=fd, follow_symlinks=self.follow_links)
-                except OSError:
-                    continue  # removed since it was listed, or a link to nowhere
-                if stat_module.S_ISREG(status.st_mode) and _is_key(key):
-                    yield Entry(key, status.st_size, status.st_mtime)
 
     def private(self, *names: str) -> Path:
         """Return a path of our own bookkeeping; the folder that holds it exists afterwards."""
@@ -280,14 +270,16 @@ def write_all(file: int, data: bytes | memoryview) -> None:
         view = view[os.write(file, view) :]
 
 
-def check_apart(source: str, target: str) -> None:
-    """Refuse to move or copy a key onto itself or into itself.
+def check_apart(source: str, target: str) -> tuple[str, str]:
+    """Check two keys of which one is moved or copied to the other, and return them in their one spelling.
 
     Raises:
-        InvalidKey: it is the same key, or one lies within the other.
+        InvalidKey: one is none, they are the same, or one lies within the other.
     """
+    source, target = keys.check(source), keys.check(target)
     if source == target or target.startswith(f"{source}/") or source.startswith(f"{target}/"):
         raise InvalidKey(f"{source!r} cannot be put in the place of {target!r}: one lies within the other")
+    return source, target
 
 
 def missing_or_failed(error: OSError, key: str) -> KeyNotFound | StorageFailed:
@@ -316,11 +308,3 @@ def _pieces(file: int, start: int, stop: int | None) -> Iterator[bytes]:
             start += len(piece)
     finally:
         os.close(file)
-
-
-def _is_key(name: str) -> bool:
-    try:
-        keys.check(name)
-    except InvalidKey:
-        return False
-    return True

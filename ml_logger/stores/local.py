@@ -62,6 +62,9 @@ class LocalStore(Store):
             file = self._files.get(key)
             try:
                 if file is None:
+                    key = keys.check(key)
+                    file = self._files.get(key)
+                if file is None:
                     file = self._open(key)
                 written = os.write(file, data)
                 if written != len(data):
@@ -76,7 +79,7 @@ class LocalStore(Store):
     def holds(self, key: str, data: bytes) -> bool:
         """Tell whether data is among the last that was appended to a file."""
         with self._lock:
-            file = self._files.get(key)
+            file = self._files.get(keys.check(key))
             if file is None:
                 return False
             start = max(0, os.fstat(file).st_size - len(data) - LOOK_BACK)
@@ -93,7 +96,7 @@ class LocalStore(Store):
         self._close_file(key)
         while len(self._files) >= MAX_OPEN:
             os.close(self._files.popitem(last=False)[1])
-        file = self.folder.open(keys.check(key), os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        file = self.folder.open(key, os.O_RDWR | os.O_APPEND | os.O_CREAT)
         self._files[key] = file
         boundary = self._boundaries.get(keys.suffix(key))
         try:
@@ -136,17 +139,17 @@ class LocalStore(Store):
 
     def write(self, key: str, data: Data) -> Receipt:
         """Create or replace a file by renaming a finished one into its place."""
-        keys.check(key)
+        key = keys.check(key)
         return self._change(key, lambda: self.folder.publish(self.folder.stage(data), key))
 
     def remove(self, key: str) -> Receipt:
         """Remove a file, or a folder with all that is in it; nothing there is no error."""
-        keys.check(key)
+        key = keys.check(key)
         return self._change(key, lambda: self.folder.remove(key))
 
     def move(self, source: str, target: str) -> Receipt:
         """Rename a file or a folder; a file in the way is replaced."""
-        check_apart(keys.check(source), keys.check(target))
+        source, target = check_apart(source, target)
         with self._lock:
             self._close_below(source)
             self._check_there(source)
@@ -154,7 +157,7 @@ class LocalStore(Store):
 
     def copy(self, source: str, target: str) -> Receipt:
         """Copy a file, or a folder with all that is in it; files in the way are replaced."""
-        check_apart(keys.check(source), keys.check(target))
+        source, target = check_apart(source, target)
         self._check_there(source)
         return self._change(target, lambda: self.folder.copy(source, target))
 

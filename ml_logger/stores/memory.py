@@ -22,7 +22,8 @@ class MemoryStore(Store):
     def append(self, key: str, data: bytes) -> Receipt:
         """Add bytes at the end of a file."""
         with self._lock:
-            self._check_free(keys.check(key))
+            key = keys.check(key)
+            self._check_free(key)
             before = self._files.get(key, (bytearray(), 0.0))[0]
             before += data
             self._files[key] = (before, time.time())
@@ -32,7 +33,8 @@ class MemoryStore(Store):
         """Create or replace a file."""
         whole = data if isinstance(data, bytes) else b"".join(data)
         with self._lock:
-            self._check_free(keys.check(key))
+            key = keys.check(key)
+            self._check_free(key)
             self._files[key] = (bytearray(whole), time.time())
         return SETTLED
 
@@ -52,7 +54,7 @@ class MemoryStore(Store):
 
     def move(self, source: str, target: str) -> Receipt:
         """Rename a file or a folder."""
-        check_apart(keys.check(source), keys.check(target))
+        source, target = check_apart(source, target)
         with self._lock:
             if source not in self._files and self._below(source) and self._below(target):
                 raise StorageFailed(f"{target!r} cannot be stored: it is there, and {source!r} is a folder")
@@ -63,7 +65,7 @@ class MemoryStore(Store):
         return self._transfer(source, target, lambda name: (bytearray(self._files[name][0]), time.time()))
 
     def _transfer(self, source: str, target: str, take: Callable[[str], tuple[bytearray, float]]) -> Receipt:
-        check_apart(keys.check(source), keys.check(target))
+        source, target = check_apart(source, target)
         with self._lock:
             names = self._below(source)
             if not names:
@@ -80,7 +82,8 @@ class MemoryStore(Store):
     def stream(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Yield the bytes `[start, stop)` of a file."""
         with self._lock:
-            if keys.check(key) not in self._files:
+            key = keys.check(key)
+            if key not in self._files:
                 raise KeyNotFound(f"no file is stored under {key!r}")
             return iter([bytes(self._files[key][0][start:stop])])
 
@@ -93,7 +96,8 @@ class MemoryStore(Store):
     def stat(self, key: str) -> Entry:
         """Return what is known of one file."""
         with self._lock:
-            if keys.check(key) not in self._files:
+            key = keys.check(key)
+            if key not in self._files:
                 raise KeyNotFound(f"no file is stored under {key!r}")
             data, at = self._files[key]
             return Entry(key, len(data), at)

@@ -169,12 +169,12 @@ class RemoteStore(Store):
 
     def move(self, source: str, target: str) -> Receipt:
         """Rename a file or a folder, in its order among the writes."""
-        check_apart(source, keys.check(target))
+        source, target = check_apart(source, target)
         return self._put(Op.MOVE, source, target.encode())
 
     def copy(self, source: str, target: str) -> Receipt:
         """Copy a file or a folder, in its order among the writes."""
-        check_apart(source, keys.check(target))
+        source, target = check_apart(source, target)
         return self._put(Op.COPY, source, target.encode())
 
     def stream(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
