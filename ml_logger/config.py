@@ -144,6 +144,28 @@ SETTINGS = {
         ),
         Setting("ML_LOGGER_DATA_DIR", None, str, "Data folder of the server when `--data-dir` is not given (./runs)."),
         Setting(
+            "ML_LOGGER_MAX_BODY", 16 * 2**20, _mebibytes, "Server: largest body of a request, in MiB, 5 or more (16)."
+        ),
+        Setting(
+            "ML_LOGGER_MAX_BATCH_FILES",
+            1024,
+            _count,
+            "Server: most files that one batch touches; the rest waits (1024).",
+        ),
+        Setting("ML_LOGGER_MAX_ENTRIES", 10_000, _count, "Server: most files on one page of a listing (10000)."),
+        Setting(
+            "ML_LOGGER_MAX_CONNECTIONS",
+            4096,
+            _count,
+            "Server: most open connections, and at most half of the files that it may open (4096).",
+        ),
+        Setting(
+            "ML_LOGGER_MAX_IN_FLIGHT",
+            1000,
+            _count,
+            "Server: most requests of one token, or without one of one address, that are worked on at a time (1000).",
+        ),
+        Setting(
             "ML_LOGGER_MAX_HEAD",
             16 * 2**10,
             _head,

@@ -164,8 +164,8 @@ MUTATIONS = (
     Mutation(
         "prefix of a listing",
         "ml_logger/server/files.py",
-        "in folder.entries(pattern, below=below)",
-        "in folder.entries(pattern)",
+        "most + 1, request.ctx.token.prefix",
+        'most + 1, ""',
         ("tests/test_tokens.py", "-k", "narrows_listings"),
     ),
     Mutation(
@@ -269,16 +269,23 @@ MUTATIONS = (
     Mutation(
         "one spelling of keys",
         "ml_logger/server/batches.py",
-        "    return [_normal(frame) for frame in batch]\n",
-        "    return batch\n",
+        "    return _within([_normal(frame) for frame in batch], most_files)\n",
+        "    return _within(batch, most_files)\n",
         ("tests/test_paths.py", "-k", "spelling"),
     ),
     Mutation(
-        "listing below the root",
-        "ml_logger/stores/folder.py",
-        "        if top and not is_key(top):\n",
+        "places for connections",
+        "ml_logger/server/connections.py",
+        "        if len(self.connections) < self.app.ctx.traffic.connections or self._make_room():\n",
+        "        if True:\n",
+        ("tests/test_limits.py", "-k", "connections"),
+    ),
+    Mutation(
+        "requests under way",
+        "ml_logger/server/connections.py",
+        "        if self._in_flight[client] >= self._most:\n",
         "        if False:\n",
-        ("tests/test_paths.py", "-k", "folder_outside"),
+        ("tests/test_limits.py", "-k", "under_way"),
     ),
     Mutation(
         "names of the server",

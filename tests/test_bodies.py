@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ml_logger.server.bodies import Room
+from ml_logger.server.limits import DEFAULT
 from ml_logger.testing import Server
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.frames import Op
@@ -45,7 +46,7 @@ def test_many_large_batches_at_once_need_bounded_memory(server: Server) -> None:
     [
         ("", 411),
         ("Transfer-Encoding: chunked\r\n", 411),
-        (f"Content-Length: {protocol.MAX_BODY + 1}\r\n", 413),
+        (f"Content-Length: {DEFAULT.max_body + 1}\r\n", 413),
         (f"Content-Length: 1{'0' * 30}\r\n", 413),
         ("Content-Length: \u0665\r\n", 411),
     ],

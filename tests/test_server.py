@@ -18,6 +18,7 @@ import requests
 
 from ml_logger import ML_Logger, tokens
 from ml_logger.errors import Refused
+from ml_logger.server.limits import DEFAULT
 from ml_logger.readers import read_columns
 from ml_logger.stores import open_store
 from ml_logger.testing import Server
@@ -99,7 +100,7 @@ def test_browsers_content_types_are_refused(server: Server) -> None:
 
 def test_large_bodies_are_refused(server: Server) -> None:
     """A body beyond the limit is answered with 413."""
-    response = post(server, b"x" * (protocol.MAX_BODY + 1))
+    response = post(server, b"x" * (DEFAULT.max_body + 1))
 
     assert response.status_code == 413
 

@@ -32,7 +32,7 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tiff": ("TIFF", {}),
 }
 _ANIMATED = (".gif", ".png", ".webp")
-_MOST_PIXELS = 1 << 30  # of all frames of an animation that is read
+MOST_PIXELS = 1 << 30  # of all frames of what is read; of one picture Pillow takes a sixth
 
 
 def encode(
@@ -109,7 +109,10 @@ def decode(data: bytes, key: str = "") -> Array:
     """Read the picture of an image file as `encode` writes them, or the frames of an animation.
 
     Gives uint8 of shape (H, W), (H, W, 3) or (H, W, 4); of an animation with more than one frame (T, H, W[, C]); files
-    of more than 8 bits give what Pillow makes of them. Raises CorruptData.
+    of more than 8 bits give what Pillow makes of them.
+
+    Raises:
+        CorruptData: it is none, or has more pixels than `MOST_PIXELS` or than Pillow takes.
     """
     import numpy as np
     from PIL import Image
@@ -117,10 +120,10 @@ def decode(data: bytes, key: str = "") -> Array:
     try:
         with Image.open(io.BytesIO(data), formats=sorted({name for name, _ in _FORMATS.values()})) as picture:
             count = getattr(picture, "n_frames", 1) if f".{picture.format}".lower() in _ANIMATED else 1
+            if count * picture.width * picture.height > MOST_PIXELS:
+                raise CorruptData(f"{at(key)}{count} x {picture.size} pixels are too much to hold in memory")
             if count == 1:
                 return np.array(from_pil(picture))
-            if count * picture.width * picture.height > _MOST_PIXELS:
-                raise CorruptData(f"{at(key)}{count} frames of {picture.size} are too much to hold in memory")
             return np.stack(one_kind([_frame(picture, index) for index in range(count)], key))
     except CorruptData:
         raise

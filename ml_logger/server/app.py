@@ -20,6 +20,7 @@ from ml_logger.server.audit import Audit, note_answer
 from ml_logger.server.bodies import Bodies
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.committer import RETRY_AFTER, Committer
+from ml_logger.server.connections import Traffic
 from ml_logger.server.limits import DEFAULT, Limits
 from ml_logger.server.mounts import NETWORK, file_system
 from ml_logger.server.tokens import Tokens, guard
@@ -46,7 +47,7 @@ class Service:
         self.folder = Folder(data_dir, follow_links=False)
         self.catalog = Catalog(self.folder.private("catalog.db"), "FULL" if power else "NORMAL", _journal(data_dir))
         self.committer = Committer(self.folder, self.catalog, power=power, fail=self._fail)
-        self.bodies = Bodies(protocol.MAX_BODY, limits.body_timeout)
+        self.bodies = Bodies(limits.max_body, limits.body_timeout)
         self.tables = tables.Tables()
         self.audit = Audit(audit or self.folder.private("audit.log"), always=audit is not None)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ml-logger-files")
@@ -81,7 +82,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     """Build the application around a service; every request but the one for health is let in by its token, if any."""
     app = Sanic(f"ml_logger_{secrets.token_hex(4)}", configure_logging=False)
     app.config.update(
-        REQUEST_MAX_SIZE=protocol.MAX_BODY,
+        REQUEST_MAX_SIZE=service.limits.max_body,
         REQUEST_MAX_HEADER_SIZE=service.limits.max_head,
         REQUEST_TIMEOUT=service.limits.head_timeout,
         RESPONSE_TIMEOUT=STALLED,
@@ -90,6 +91,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
         FALLBACK_ERROR_FORMAT="json",
     )
     app.ctx.service = service
+    app.ctx.traffic = Traffic(service.limits)
     app.ctx.tokens = tokens or Tokens(service.folder.private("tokens.json"), None, required=False)
     app.blueprint(batches.routes)
     app.blueprint(files.routes)

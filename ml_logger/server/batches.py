@@ -26,7 +26,10 @@ _MAX_SEQ = 2**63 - 1
 
 @routes.post(protocol.BATCHES, stream=True, ctx_keeps_prefix=True)
 async def post_batch(request: Request) -> HTTPResponse:
-    """Verify a batch, have it committed, and answer with the last committed number."""
+    """Verify a batch, have it committed, and answer with the last committed number.
+
+    Of a batch that touches very many files only the first are taken: the client comes again for the rest.
+    """
     if request.headers.get("content-type") != protocol.CONTENT_TYPE:
         return json({"error": f"the content type must be {protocol.CONTENT_TYPE}"}, 415)
     writer = request.headers.get(protocol.WRITER, "")
@@ -51,7 +54,10 @@ def _take(request: Request, body: bytes) -> list[frames.Frame]:
     request.ctx.what = what(batch)
     if request.ctx.token.prefix:
         allowed(request, "write", *_touched(batch))
-    return batch
+    taken = _within(batch, request.app.ctx.service.limits.max_batch_files)
+    if len(taken) < len(batch):
+        request.ctx.what = what(taken)
+    return taken
 
 
 def _touched(batch: list[frames.Frame]) -> Iterator[str]:
@@ -74,6 +80,16 @@ def _decode(body: bytes) -> list[frames.Frame]:
                 f"frame {frame.seq} follows frame {first + number - 1}: the numbers of a batch are consecutive"
             )
     return [_normal(frame) for frame in batch]
+
+
+def _within(batch: list[frames.Frame], most_files: int) -> list[frames.Frame]:
+    """Return the frames at the beginning of a batch that touch no more than some number of files."""
+    touched: set[str] = set()
+    for number, frame in enumerate(batch):
+        touched.add(frame.key)
+        if len(touched) > most_files:
+            return batch[:number]
+    return batch
 
 
 def _normal(frame: frames.Frame) -> frames.Frame:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from sanic import Blueprint, HTTPResponse, Request, raw
+from sanic.exceptions import SanicException
 from sanic.response import ResponseStream
 
 from ml_logger import keys
@@ -26,6 +27,7 @@ from ml_logger.transport import pieces, protocol
 
 routes = Blueprint("files")
 
+_LIMIT = re.compile("[1-9][0-9]{0,17}", re.ASCII)
 _RANGE = re.compile(r"bytes=(?:([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19}))", re.ASCII)
 
 _PREFIX = re.compile(r"([0-9]{1,19})-([0-9]{1,19}) ([0-9a-f]{8})", re.ASCII)
@@ -97,11 +99,18 @@ async def head_file(request: Request, path: str) -> HTTPResponse:
 
 @routes.get(protocol.ENTRIES, ctx_keeps_prefix=True)
 async def get_entries(request: Request) -> HTTPResponse:
-    """List the files whose key matches a glob: key, size in bytes, time of the last change."""
-    service = request.app.ctx.service
-    pattern, below = request.args.get("pattern", "**"), request.ctx.token.prefix
-    listing = await service.in_thread(_listing, service.folder, service.committer.appends, pattern, below)
-    return raw(listing, content_type="application/json")
+    """List the files whose key matches a glob, a page at a time: key, size in bytes, time of the last change."""
+    service, args = request.app.ctx.service, request.args
+    limit = args.get("limit")
+    if limit is not None and not _LIMIT.fullmatch(limit):
+        raise SanicException("limit is a number of files, 1 or more", status_code=400)
+    most = min(int(limit or service.limits.max_entries), service.limits.max_entries)
+    asked = args.get("pattern", "**"), args.get("after", ""), most + 1, request.ctx.token.prefix
+    listing = await service.in_thread(_listing, service.committer.appends, service.folder, most, asked)
+    if limit is None and "next" in listing:
+        # Half a list under the address of a whole one would be believed.
+        raise SanicException(f"more than {most:,} files match: ask for pages, with limit= and after=", status_code=413)
+    return raw(json.dumps(listing, ensure_ascii=False, separators=(",", ":")).encode(), content_type="application/json")
 
 
 @asynccontextmanager
@@ -199,6 +208,6 @@ def _range(header: str | None, length: int) -> tuple[int, int, int]:
     return (start, stop, 206) if start < stop else (0, 0, 416)
 
 
-def _listing(folder: Folder, appends: Appends, pattern: str, below: str) -> bytes:
-    found = [[key, appends.committed(key, size), mtime] for key, size, mtime in folder.entries(pattern, below=below)]
-    return json.dumps({"entries": found}, ensure_ascii=False, separators=(",", ":")).encode()
+def _listing(appends: Appends, folder: Folder, most: int, asked: tuple[str, str, int, str]) -> dict[str, Any]:
+    found = [[key, appends.committed(key, size), mtime] for key, size, mtime in folder.entries(*asked)]
+    return {"entries": found} if len(found) <= most else {"entries": found[:most], "next": found[most - 1][0]}

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ml_logger import config
+from ml_logger.errors import InvalidSetting
+from ml_logger.transport import frames
 
 
 class Limits(NamedTuple):
     """The limits of one server: each field is a setting, `ML_LOGGER_` and its name in capitals.
 
     Fields:
+        max_body: bytes of a body.
+        max_batch_files: files that one batch touches; what is behind them waits for the next one.
+        max_entries: files on one page of a listing.
+        max_connections: open connections.
+        max_in_flight: requests of one client that are worked on at a time.
         max_head, max_url: bytes of the head of a request, and of the address in it.
         max_headers: lines of the head behind the first.
         head_timeout: seconds in which the head must have come, from its first byte.
@@ -19,6 +26,11 @@ class Limits(NamedTuple):
         body_timeout: seconds in which a small body, or the beginning of a large one, must have come.
     """
 
+    max_body: int
+    max_batch_files: int
+    max_entries: int
+    max_connections: int
+    max_in_flight: int
     max_head: int
     max_url: int
     max_headers: int
@@ -37,4 +49,10 @@ def from_settings() -> Limits:
     Raises:
         InvalidSetting: one of them makes no sense.
     """
-    return Limits._make(config.get(f"ML_LOGGER_{name.upper()}") for name in Limits._fields)
+    found = Limits._make(config.get(f"ML_LOGGER_{name.upper()}") for name in Limits._fields)
+    if found.max_body < frames.MAX_FRAME:
+        raise InvalidSetting(
+            f"ML_LOGGER_MAX_BODY allows bodies of {found.max_body:,} bytes, but one frame may have "
+            f"{frames.MAX_FRAME:,}, and could never arrive: set it to 5 or more (MiB)"
+        )
+    return found

@@ -207,13 +207,28 @@ class HttpTransport:
         return Entry(key, int(headers["Content-Length"]), float(headers[protocol.MTIME]))
 
     def entries(self, pattern: str) -> list[Entry]:
-        """Return the files whose key matches a glob, sorted by key."""
-        response = self._request("GET", protocol.ENTRIES, params={"pattern": pattern})
+        """Return the files whose key matches a glob, sorted by key; asked for page by page."""
+        found: list[Entry] = []
+        after: str | None = ""
+        while after is not None:
+            page, after = self._page(pattern, after)
+            found += page
+        return found
+
+    def _page(self, pattern: str, after: str) -> tuple[list[Entry], str | None]:
+        """Return the files of one page, and the key behind which the next one begins."""
+        params = {"pattern": pattern, "limit": str(protocol.PAGE), **({"after": after} if after else {})}
+        response = self._request("GET", protocol.ENTRIES, params=params)
         self._raise_for(response, (200,), pattern)
         try:
-            return [Entry(str(key), int(size), float(mtime)) for key, size, mtime in response.json()["entries"]]
-        except (ValueError, KeyError, TypeError) as error:
+            answer = response.json()
+            page = [Entry(str(key), int(size), float(mtime)) for key, size, mtime in answer["entries"]]
+            more = answer.get("next")
+            if more is not None and not after < str(more):
+                raise ValueError(f"the page behind {after!r} leads back to {str(more)!r}")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptData(f"{self.url} answered with something that is no listing: {error}") from None
+        return page, None if more is None else str(more)
 
     def _raise_for(self, response: requests.Response, good: tuple[int, ...], key: str) -> None:
         if response.status_code in good:

@@ -24,10 +24,10 @@ PREFIX = "X-ML-Logger-Prefix"
 #: On every answer of ours that tells an error: a 404 without it comes from something else.
 ERROR = "X-ML-Logger-Error"
 
-#: A body holds at least one frame, and at most this many bytes.
-MAX_BODY = 16 * 2**20
 #: Bytes of frames that a client puts into one batch, about.
 BATCH_SIZE = 4 * 2**20
+#: Files that a client asks for at a time, when it lists some; a server may give fewer.
+PAGE = 10_000
 
 #: What a request that cannot be served is answered with. The first match counts.
 STATUS: dict[type[LoggerError], int] = {
