@@ -345,6 +345,39 @@ HEADS: dict[str, tuple[str, int]] = {
 }
 
 
+BODIES: dict[str, tuple[str, int]] = {
+    "chunks": ("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", 411),
+    "chunks in hexadecimal": ("Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n", 411),
+    "a negative chunk": ("Transfer-Encoding: chunked\r\n\r\n-1\r\nhello\r\n0\r\n\r\n", 411),
+    "a chunk with 20 kB of extensions": (
+        f"Transfer-Encoding: chunked\r\n\r\n5;{'x' * 20_000}\r\nhello\r\n0\r\n\r\n",
+        411,
+    ),
+    "another coding": ("Transfer-Encoding: xchunked\r\n\r\nhello", 400),
+    "chunks of chunks": ("Transfer-Encoding: chunked, chunked\r\n\r\nhello", 400),
+    "a length with a sign": ("Content-Length: +5\r\n\r\nhello", 400),
+    "a negative length": ("Content-Length: -1\r\n\r\nhello", 400),
+    "a length in hexadecimal": ("Content-Length: 0x5\r\n\r\nhello", 400),
+    "a length with an underscore": ("Content-Length: 0_5\r\n\r\nhello", 400),
+    "a length in other digits": ("Content-Length: \u0665\r\n\r\nhello", 411),
+    "two lengths in one": ("Content-Length: 5, 5\r\n\r\nhello", 400),
+    "no number": ("Content-Length: \r\n\r\nhello", 400),
+}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS"])
+@pytest.mark.parametrize("name", BODIES)
+def test_a_body_has_one_length(site: Server, name: str, method: str) -> None:
+    """Where a body ends is never guessed: what is behind it is not taken for a second request."""
+    rest, status = BODIES[name]
+    second = f"GET {protocol.HEALTH} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = ask(site, f"{method} {protocol.ENTRIES} HTTP/1.1\r\nHost: localhost\r\n{rest}{second}".encode())
+
+    assert parsed(answer).status == status
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert raw(site, "GET", protocol.HEALTH).status == 200
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_heads_that_could_mean_two_things_are_turned_away(site: Server, name: str) -> None:
     """A head that others might read differently is answered with 400 and one sentence, and hurts nobody."""

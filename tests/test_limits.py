@@ -31,6 +31,7 @@ from ml_logger.encoders import arrays, images
 from ml_logger.errors import CorruptData, Refused
 from ml_logger.server.limits import DEFAULT, Limits
 from ml_logger.stores import open_store
+from ml_logger.stores.folder import Folder
 from ml_logger.testing import Server
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.frames import Op
@@ -243,6 +244,41 @@ def test_listings_come_in_pages(paged: Server) -> None:
     assert page(paged, "limit=5&after=ü") == {"entries": []}
 
 
+def test_a_list_can_begin_anywhere(paged: Server) -> None:
+    """Behind any text, with any limit, a page holds just what the whole list holds there."""
+    folder = Folder(paged.data_dir, follow_links=False)
+    whole = folder.entries("**")
+    assert [entry.key for entry in whole] == KEYS
+    for after in (
+        "",
+        "run",
+        "run.",
+        "run/",
+        "run0",
+        "run/05",
+        "run/05/",
+        "run/05/metrics.pkl",
+        "run/05.txt",
+        "z",
+        *KEYS,
+    ):
+        behind = [entry for entry in whole if entry.key > after]
+        for limit in (1, 2, 7, 100, None):
+            assert folder.entries("**", after, limit) == behind[:limit]
+
+
+def test_a_page_does_not_walk_what_lies_before_it(tmp_path: Path) -> None:
+    """Folders before the page are not read: seen by the time of the last access, which reading one changes."""
+    folder = Folder(tmp_path, follow_links=False)
+    for name in ("a", "b", "c"):
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner" / "file").write_bytes(b"")
+        os.utime(tmp_path / name / "inner", ns=(0, 0))
+    assert [entry.key for entry in folder.entries("**", "b", 1)] == ["b/inner/file"]
+
+    assert [(tmp_path / name / "inner").stat().st_atime_ns for name in ("a", "c")] == [0, 0]
+
+
 def test_the_client_asks_for_all_pages(paged: Server) -> None:
     """Who lists files through a logger or a store notices nothing of pages."""
     assert [entry.key for entry in open_store(paged.url, None, {}).entries()] == KEYS
@@ -343,6 +379,7 @@ def test_too_many_connections_are_told(tmp_path: Path) -> None:
         programs.wait_until(lambda: answered() == 503)
         answer = parsed(ask(server, b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n"))
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+        assert answer.headers["content-disposition"] == "attachment"
         assert json.loads(answer.body) == {"error": "the server has too many open connections"}
         held.pop().close()
         programs.wait_until(lambda: answered() == 200)

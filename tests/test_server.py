@@ -18,8 +18,8 @@ import requests
 
 from ml_logger import ML_Logger, tokens
 from ml_logger.errors import Refused
-from ml_logger.server.limits import DEFAULT
 from ml_logger.readers import read_columns
+from ml_logger.server.limits import DEFAULT
 from ml_logger.stores import open_store
 from ml_logger.testing import Server
 from ml_logger.transport import frames, pieces, protocol

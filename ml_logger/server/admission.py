@@ -17,6 +17,7 @@ from sanic.exceptions import SanicException
 from sanic.response import BaseHTTPResponse
 
 from ml_logger.errors import InvalidSetting
+from ml_logger.server.bodies import hang_up
 from ml_logger.server.limits import DEFAULT, Limits
 from ml_logger.transport import protocol
 
@@ -24,13 +25,13 @@ from ml_logger.transport import protocol
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 #: What comes from anybody is shown by nobody's browser: every answer is a download of bytes, without rights.
-_DOWNLOAD = {
+DOWNLOAD = {
     "Content-Disposition": "attachment",
     "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
 #: And so is every page that brings a policy of its own.
-_ALWAYS = {
+ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
@@ -110,6 +111,10 @@ class Admission:
             raise _turned(400, "a header that may come once came twice")
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise _turned(415, "a body is sent as it is: Content-Encoding is not understood")
+        length = request.headers.get("content-length", "0")
+        if "transfer-encoding" in request.headers or not (length.isascii() and length.isdigit()):
+            hang_up(request)  # nobody knows where the next request begins
+            raise _turned(411, "a body needs a Content-Length")
         if "upgrade" in request.headers.get("connection", "").lower() and request.headers.get("upgrade"):
             raise _turned(400, "there is nothing to upgrade to: HTTP/1.1 is spoken here")
 
@@ -138,8 +143,8 @@ class Admission:
     def dress(self, request: Request, response: BaseHTTPResponse) -> None:
         """Add to an answer what keeps browsers from doing anything with it."""
         headers = response.headers
-        others = {} if "content-security-policy" in headers else _DOWNLOAD
-        for name, value in (*_ALWAYS.items(), *others.items()):
+        others = {} if "content-security-policy" in headers else DOWNLOAD
+        for name, value in (*ALWAYS.items(), *others.items()):
             headers.setdefault(name, value)
         if self._origins:
             headers["Vary"] = "Origin"

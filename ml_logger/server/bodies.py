@@ -93,10 +93,10 @@ class Bodies:
     def _length(self, request: Request) -> int:
         text = request.headers.get("content-length", "")
         if not (text.isascii() and text.isdigit()):
-            _hang_up(request)
+            hang_up(request)
             raise SanicException("a body needs a Content-Length", status_code=411)
         if len(text) > 19 or int(text) > self._limit:
-            _hang_up(request)
+            hang_up(request)
             raise PayloadTooLarge(f"a body has at most {self._limit:,} bytes")
         return int(text)
 
@@ -112,14 +112,14 @@ async def _within(seconds: float, reading: Awaitable[None], request: Request) ->
     try:
         await asyncio.wait_for(reading, seconds)
     except asyncio.CancelledError:
-        _hang_up(request)  # nothing came for so long that Sanic gave up: it would read the rest without any limit
+        hang_up(request)  # nothing came for so long that Sanic gave up: it would read the rest without any limit
         raise
     except asyncio.TimeoutError:
-        _hang_up(request)
+        hang_up(request)
         raise RequestTimeout(f"the body did not come within {seconds:.0f} s: send smaller batches") from None
 
 
-def _hang_up(request: Request) -> None:
+def hang_up(request: Request) -> None:
     """Close the connection after the answer, without reading what is left of the body."""
     stream: Any = request.stream
     stream.keep_alive = False

@@ -13,15 +13,22 @@ from sanic.exceptions import RequestTimeout, SanicException
 from sanic.http import Http, Stage
 from sanic.server import HttpProtocol
 
+from ml_logger.server.admission import ALWAYS, DOWNLOAD
 from ml_logger.server.committer import RETRY_AFTER
 from ml_logger.server.limits import Limits
 
 #: What a connection is told that finds no place.
 _BUSY = b'{"error": "the server has too many open connections"}'
-_NO_PLACE = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    b"X-Content-Type-Options: nosniff\r\nRetry-After: %d\r\nContent-Length: %d\r\n\r\n%b"
-) % (RETRY_AFTER, len(_BUSY), _BUSY)
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Content-Length": len(_BUSY),
+    "Connection": "close",
+    "Retry-After": RETRY_AFTER,
+    **ALWAYS,
+    **DOWNLOAD,
+}
+_LINES = ["HTTP/1.1 503 Service Unavailable", *(f"{name}: {value}" for name, value in _HEADERS.items()), "", ""]
+_NO_PLACE = "\r\n".join(_LINES).encode() + _BUSY
 
 
 #: Connections that find no place and are told so at one time, and the seconds that each has to read it.
