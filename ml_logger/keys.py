@@ -28,7 +28,6 @@ _SEPARATOR = re.compile(r"[\u2044\u2215\u2216\u29f5\u29f8\u29f9\ufe68\uff0f\uff3
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:[.:]|$)", re.IGNORECASE)
 #: On NTFS `a::$DATA` is the file `a`, and `ML_LOG~1` may be the short name of our own folder.
 _STREAM = re.compile(r":\$\w+$")
-_SHORT = re.compile(r"ml_log~[0-9]")
 
 
 @lru_cache(maxsize=4096)
@@ -54,12 +53,12 @@ def check(key: str) -> str:
         raise InvalidKey(f"key {_show(key)} holds the control character {control[0]!r}: leave it out")
     if "\\" in key:
         raise InvalidKey(f"key {_show(key)} holds a backslash: separate folders with '/'")
-    separator = _SEPARATOR.search(key)
+    separator = None if key.isascii() else _SEPARATOR.search(key)
     if separator:
         name = unicodedata.name(separator[0]).lower()
         raise InvalidKey(f"key {_show(key)} holds a {name}, which only looks like a separator: use '/' or '-'")
     parts = key.split("/")
-    if re.fullmatch("[A-Za-z]:", parts[0]):
+    if len(parts[0]) == 2 and parts[0][1] == ":" and parts[0][0].isalpha():
         raise InvalidKey(f"key {_show(key)} starts with {parts[0]!r}, a drive on Windows: use a relative path")
     if len(parts) > MAX_DEPTH:
         raise InvalidKey(f"key {_show(key)} has {len(parts)} parts, more than {MAX_DEPTH}: use fewer folders")
@@ -107,11 +106,11 @@ def _check_part(part: str, key: str) -> None:
         )
     if len(part.encode()) > MAX_NAME_BYTES:
         raise InvalidKey(f"key {_show(key)} has a name longer than {MAX_NAME_BYTES} bytes: use a shorter one")
-    if folded.startswith(PRIVATE) or _SHORT.match(folded):
+    if folded.startswith(PRIVATE) or (folded.startswith("ml_log~") and folded[7:8].isdigit()):
         raise InvalidKey(f"key {_show(key)} has a name that starts with {PRIVATE!r}, which is reserved: rename it")
     if part[-1] in ". ":
         raise InvalidKey(f"key {_show(key)} has a name that ends in {part[-1]!r}, which Windows drops: rename it")
-    if _STREAM.search(part):
+    if ":$" in part and _STREAM.search(part):
         raise InvalidKey(f"key {_show(key)} has the name {part!r}, which is a stream on Windows: rename it")
     if _DEVICE.match(part):
         raise InvalidKey(f"key {_show(key)} has the name {part!r}, which is a device on Windows: rename it")

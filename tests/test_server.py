@@ -55,6 +55,19 @@ def test_it_stops_cleanly(filled: Server, number: int) -> None:
     assert not list((filled.data_dir / ".ml_logger").glob("*-wal"))
 
 
+def test_it_works_without_uvloop(tmp_path: Path) -> None:
+    """Where uvloop cannot be had, the server serves, is told of connections, and stops cleanly, all the same."""
+    code = "import sys; sys.modules['uvloop'] = None; from ml_logger.server.__main__ import main; sys.exit(main())"
+    server = Server(tmp_path / "data", command=(sys.executable, "-c", code))
+    server.start()
+    with socket.create_connection(("127.0.0.1", server.port)) as stalled:
+        stalled.sendall(b"POST /v1/batches HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
+        assert post(server, append(1)).status_code == 200
+        status = server.stop()
+
+    assert (status, server.log.read_text()) == (0, "")
+
+
 def test_health_is_open(server: Server) -> None:
     """Anybody can ask whether the server is there."""
     assert get(server, protocol.HEALTH).json()["status"] == "ok"

@@ -60,14 +60,14 @@ async def _serve(
     write(sys.stdout, f"{greeting}\n")
     await stop.wait()
     await server.before_stop()
-    listener.close()
+    server.close()
+    listener.close()  # not before: asyncio's own loop wants it open until then, uvloop's does not close it
     await _drain(server)
     await server.after_stop()
 
 
 async def _drain(server: Any) -> None:
     """Let requests in flight end: those whose records were taken in are answered. Then close what is left."""
-    server.close()
     deadline = asyncio.get_running_loop().time() + GRACE
     while server.connections and asyncio.get_running_loop().time() < deadline:
         for connection in list(server.connections):
