@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from ml_logger import keys
 from ml_logger.errors import DeliveryTimeout, Refused, ServerUnavailable, StorageFailed
 from ml_logger.forks import in_child
-from ml_logger.notices import ProgressLine, amount, notice, plural
+from ml_logger.notices import ProgressLine, amount, plural
 from ml_logger.stores.base import (
     Data,
     Deadline,
@@ -294,21 +294,7 @@ class RemoteStore(Store):
         unsent, size = sender.spool.unsent()
         self._forget(sender)
         if unsent:
-            self._say_unsent(sender, unsent, size, in_memory)
-
-    def _say_unsent(self, sender: Sender, unsent: int, size: int, in_memory: int) -> None:
-        why = f" ({sender.error})" if sender.error else ""
-        if in_memory:
-            notice(
-                f"lost, as the spool took no more and memory was all they had: the last {plural(in_memory, 'record')} "
-                f"for {self.transport.url}{why}"
-            )
-        if unsent > in_memory:
-            notice(
-                f"not sent yet: {plural(unsent - in_memory, 'record')} ({amount(size)}) for {self.transport.url}{why}. "
-                f"What is unsent is safe in {sender.spool.folder}, and goes out with the next program that logs to "
-                "this server, or with: ml-logger push"
-            )
+            sender.say_unsent(unsent, size, in_memory)
 
     def health(self) -> Health:
         """Return what is not delivered, since when, and why."""

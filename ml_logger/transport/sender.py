@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from ml_logger.errors import Refused, ServerUnavailable
-from ml_logger.notices import notice
+from ml_logger.notices import amount, notice, plural
 from ml_logger.stores.base import Deadline, Progress
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.batches import Batch
@@ -282,3 +282,18 @@ class Sender:
             notice(f"{self._transport.url} is back: records are being sent again")
         self.error, self._failing_since, self._announced, self._failures = None, None, False, 0
         self.denied, self._denial, self._started_over = False, "", False
+
+    def say_unsent(self, unsent: int, size: int, in_memory: int) -> None:
+        """Tell what a writer that is closed leaves behind: how many records and bytes, and what is lost."""
+        to = f"{self._transport.url} ({self.error})" if self.error else self._transport.url
+        if in_memory:
+            notice(
+                f"lost, as the spool took no more and memory was all they had: the last {plural(in_memory, 'record')} "
+                f"for {to}"
+            )
+        if unsent > in_memory:
+            notice(
+                f"not sent yet: {plural(unsent - in_memory, 'record')} ({amount(size)}) for {to}. "
+                f"What is unsent is safe in {self.spool.folder}, and goes out with the next program that logs to "
+                "this server, or with: ml-logger push"
+            )
