@@ -134,7 +134,7 @@ def test_beyond_this_machine_it_goes_by_the_names_of_the_machine(
 ) -> None:
     """A server that others reach is asked by address, or by the name of its machine, and by no other one."""
     monkeypatch.setenv("ML_LOGGER_ACCESS_TOKEN", "secret-token")
-    server = serving(tmp_path / "data", "--host", "0.0.0.0")
+    server = serving(tmp_path / "data", "--host", "127.1")  # not known to be this machine, though it is
     try:
         for host in (socket.gethostname(), "10.1.2.3:8081", f"localhost:{server.port}"):
             assert raw(server, "GET", protocol.HEALTH, host=host).status == 200
