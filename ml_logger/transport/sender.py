@@ -285,7 +285,8 @@ class Sender:
 
     def say_unsent(self, unsent: int, size: int, in_memory: int) -> None:
         """Tell what a writer that is closed leaves behind: how many records and bytes, and what is lost."""
-        to = f"{self._transport.url} ({self.error})" if self.error else self._transport.url
+        url = self._transport.url
+        to = f"{url} ({self.error.removeprefix(f'{url} ')})" if self.error else url
         if in_memory:
             notice(
                 f"lost, as the spool took no more and memory was all they had: the last {plural(in_memory, 'record')} "
