@@ -187,3 +187,16 @@ def test_pandas_is_neither_imported_nor_needed() -> None:
         "form = {'__pandas__': 'NA'}; assert revive(form) is form and neutral(form) is form"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_depth_is_data_or_an_error() -> None:
+    """Deep data without pandas objects comes back as it is; tagged dicts that lie too deep are CorruptData."""
+    for inner in ([], {TAG: "NA"}):
+        deep: Any = inner
+        for _ in range(100_000):
+            deep = [deep]
+        if not inner:
+            assert revive(deep) is deep
+        else:
+            with pytest.raises(CorruptData, match="nested too deeply"):
+                revive(deep)

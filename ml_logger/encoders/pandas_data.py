@@ -29,7 +29,27 @@ def neutral(value: Any) -> Any:
 
 def revive(value: Any) -> Any:
     """Undo `neutral`; without pandas the tagged dicts stay. Raises CorruptData for one that makes no sense."""
-    return _replace(value, _revived_part, {})
+    if not _holds_tagged(value):
+        return value
+    try:
+        return _replace(value, _revived_part, {})
+    except RecursionError as error:
+        raise CorruptData("pandas objects that are nested too deeply to be made again") from error
+
+
+def _holds_tagged(value: Any) -> bool:
+    """Look for a tagged dict, in data of any depth: what holds none is left alone."""
+    parts, seen = [value], set()
+    while parts:
+        part = parts.pop()
+        kind = type(part)
+        if kind not in _CONTAINERS or id(part) in seen:
+            continue
+        if kind is dict and type(part.get(TAG)) is str:
+            return True
+        seen.add(id(part))
+        parts += [item for item in (part.values() if kind is dict else part) if type(item) not in _SIMPLE]
+    return False
 
 
 def _replace(value: Any, change: Callable[[Any], Any], done: dict[int, Any]) -> Any:
