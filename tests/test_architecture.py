@@ -171,6 +171,68 @@ def test_the_environment_is_read_in_one_place() -> None:
     assert readers == ["config"]
 
 
+#: Calls that build objects of any class from bytes, or run text, by the last two names of what is called.
+UNSAFE = {
+    *(f"{module}.{name}" for module in ("pickle", "_pickle", "dill", "cloudpickle") for name in ("load", "loads")),
+    *("pickle.Unpickler", "pickle._Unpickler", "pandas.read_pickle", "pd.read_pickle", "joblib.load", "shelve.open"),
+    *("marshal.load", "marshal.loads", "yaml.load", "yaml.unsafe_load", "yaml.full_load", "eval", "exec"),
+    *("np.load", "numpy.load", "np.fromfile", "numpy.fromfile", "np.loadtxt", "numpy.loadtxt"),
+}
+#: What may not be left to a default: the keyword, and what it must say.
+SAFELY = {
+    "npy.read_array": ("allow_pickle", {"False"}),
+    "npy.write_array": ("allow_pickle", {"False"}),
+    "torch.load": ("weights_only", {"True", "weights_only"}),
+}
+
+
+def calls_of(text: str) -> Iterator[tuple[str, ast.Call]]:
+    """Yield the calls in a source, with what is called as `module.name`; base classes count as calls."""
+    for node in ast.walk(ast.parse(text)):
+        called = [node.func] if isinstance(node, ast.Call) else node.bases if isinstance(node, ast.ClassDef) else []
+        for each in called:
+            name = ".".join(ast.unparse(each).split(".")[-2:])
+            yield name, node if isinstance(node, ast.Call) else ast.Call(each, [], [])
+
+
+def said(call: ast.Call, keyword: str) -> str | None:
+    """Return what a call says for a keyword."""
+    return next((ast.unparse(each.value) for each in call.keywords if each.arg == keyword), None)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_only_the_trusted_path_unpickles(path: Path) -> None:
+    """Nothing in the package reads pickles, or what may hold them, but the reader that was told to trust.
+
+    The suite of faults is a program of its own, which runs its own code in servers, and reads by a plain `pickle.load`
+    loop what it has written itself: that files stay plain is what it proves.
+    """
+    module = module_of(path)
+    allowed = {"pickle.Unpickler", "pickle._Unpickler"} if module == "encoders.unpickle" else set()
+    if module.startswith("testing.faults."):
+        allowed = {"pickle.load", "pickle.loads", "exec"}
+    for name, call in calls_of(path.read_text()):
+        assert name not in UNSAFE - allowed, f"{module} calls {name}"
+        if name in SAFELY:
+            keyword, values = SAFELY[name]
+            assert said(call, keyword) in values, f"{module} calls {name} without {keyword}"
+
+
+def test_unsafe_calls_are_seen() -> None:
+    """The check of unsafe calls sees them as functions, as methods and as base classes, and the keywords they have."""
+    source = (
+        "import numpy as np\nnp.load(f)\nclass A(pickle.Unpickler): pass\ntorch.load(f, weights_only=False)\neval(x)"
+    )
+    found = dict(calls_of(source))
+
+    assert {"np.load", "pickle.Unpickler", "torch.load", "eval"} <= found.keys()
+    assert said(found["torch.load"], "weights_only") == "False"
+    here = PACKAGE / "encoders"
+    assert "pickle.Unpickler" in dict(calls_of((here / "unpickle.py").read_text()))
+    assert "torch.load" in dict(calls_of((here / "checkpoints.py").read_text()))
+    assert "npy.read_array" in dict(calls_of((here / "arrays.py").read_text()))
+
+
 def test_the_public_names_are_written_down() -> None:
     """`__all__` is sorted, complete, and every name in it exists."""
     assert list(ml_logger.__all__) == sorted(ml_logger.__all__)
