@@ -14,6 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ml_logger import __version__, config
+from ml_logger.encoders.audited import ENTRIES
 
 project = "ML-Logger"
 author = "the ML-Logger authors"
@@ -42,23 +43,55 @@ html_copy_source = False
 html_show_copyright = False
 
 
-class SettingsTable(SphinxDirective):
-    """`.. settings-table::` - the table of settings, from the one in the code."""
+class Table(SphinxDirective):
+    """A table that is made of one in the code."""
+
+    source = ""
+    head = ("", "")
 
     def run(self) -> list[nodes.Node]:
         """Write the table as reStructuredText, and have it parsed."""
         lines = [".. list-table::", "   :header-rows: 1", "   :widths: 42 58", ""]
-        for row in [("Variable", "What it does (its default)"), *self._rows()]:
+        for row in [self.head, *self.rows()]:
             lines += [f"   * - {row[0]}", f"     - {row[1]}"]
         holder = nodes.Element()
-        self.state.nested_parse(StringList([*lines, ""], source="ml_logger/config.py"), 0, holder)
+        self.state.nested_parse(StringList([*lines, ""], source=self.source), 0, holder)
         return holder.children
 
-    def _rows(self) -> list[tuple[str, str]]:
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the rows."""
+        raise NotImplementedError
+
+
+class SettingsTable(Table):
+    """`.. settings-table::` - the table of settings, from the one in the code."""
+
+    source = "ml_logger/config.py"
+    head = ("Variable", "What it does (its default)")
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return each variable and its help."""
         return [(f"``{setting.name}``", setting.help) for setting in config.SETTINGS.values()]
 
 
+class AuditedTable(Table):
+    """`.. audited-table::` - the names that a pickle may use, from the list in the code."""
+
+    source = "ml_logger/encoders/audited.py"
+    head = ("Names, and their modules", "Why they are needed, and why they are safe")
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return each entry of the list: its names with their modules, and its reason."""
+        rows = []
+        for entry in ENTRIES:
+            names = ", ".join(f"``{name}``" for name in entry.names)
+            modules = ", ".join(f"``{module}``" for module in entry.modules.split())
+            rows.append((f"{names} of {modules}", entry.reason))
+        return rows
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the directive."""
+    """Register the directives."""
     app.add_directive("settings-table", SettingsTable)
+    app.add_directive("audited-table", AuditedTable)
     return {"parallel_read_safe": True}

@@ -138,7 +138,7 @@ class ColumnReader:
 
     def _here(self, key: str, entry: Entry | None = None) -> Columns:
         """Decode a file here, with the names of the audited list."""
-        from ml_logger.encoders.unpickle import AUDITED
+        from ml_logger.encoders.audited import AUDITED
         from ml_logger.encoders.unpickle_late import settle
 
         if self._cache and entry is None:

@@ -35,6 +35,13 @@ def _mebibytes(text: str) -> int:
     return size
 
 
+def _count(text: str) -> int:
+    count = int(text)
+    if count <= 0:
+        raise ValueError
+    return count
+
+
 def _cache_size(text: str) -> int:
     return 0 if text.strip().lower() in _UNTRUE or float(text) == 0 else _mebibytes(text)
 
@@ -101,6 +108,28 @@ SETTINGS = {
             "Set by the library itself: where the parent of a multiprocessing child logs.",
         ),
         Setting("ML_LOGGER_TRUST", False, _flag, "Read stored pickles of any class: only for data you wrote yourself."),
+        Setting(
+            "ML_LOGGER_PARANOID",
+            False,
+            _flag,
+            "Read stored pickles by the machine with bounded memory and work, several times slower; see `paranoid=`.",
+        ),
+        Setting("ML_LOGGER_MAX_PICKLE", 2**32, _mebibytes, "Size of the largest record that is read, in MiB (4096)."),
+        Setting(
+            "ML_LOGGER_MAX_OPCODES",
+            2**21,
+            _count,
+            "Most opcodes of one record, about one for each value, where reading is paranoid (2097152).",
+        ),
+        Setting(
+            "ML_LOGGER_MAX_NESTING", 500, _count, "Most levels of containers in one record, where it is paranoid (500)."
+        ),
+        Setting(
+            "ML_LOGGER_MAX_INFLATED",
+            64 * 2**20,
+            _mebibytes,
+            "What an .npz may inflate to, in MiB; or to 250 times its size, where that is more (64).",
+        ),
         Setting("ML_LOGGER_SPOOL", None, str, "Folder for records that no server has acknowledged yet."),
         Setting("ML_LOGGER_SEGMENT_SIZE", 4 * 2**20, _mebibytes, "Size of one spool file, in MiB (4)."),
         Setting(

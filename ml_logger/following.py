@@ -105,7 +105,7 @@ class Follower:
 
 def _decoder(key: str) -> Decoder:
     from ml_logger.columns.decoder import Decoder
-    from ml_logger.encoders.unpickle import AUDITED
+    from ml_logger.encoders.audited import AUDITED
     from ml_logger.encoders.unpickle_late import settle
 
     return Decoder(names=AUDITED, settle=settle, name=key)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ml_logger import config
 from ml_logger.encoders import arrays, documents, pandas_data, record_reader
+from ml_logger.encoders.unpickle import Limits, Trust
 from ml_logger.errors import CorruptData, InvalidSetting, NotAvailable
 from ml_logger.stores.base import Store, anew
 
@@ -16,25 +17,42 @@ if TYPE_CHECKING:
     from ml_logger.column_readers import ColumnReader
     from ml_logger.columns.table import Columns
 
-Trust = bool | Sequence[str]
+__all__ = ["Trust"]
 
 
 def read_records(
-    store: Store, key: str, *, start: int | None = None, stop: int | None = None, trust: Trust = False
+    store: Store,
+    key: str,
+    *,
+    start: int | None = None,
+    stop: int | None = None,
+    trust: Trust = False,
+    paranoid: bool = False,
 ) -> Iterator[Any]:
     """Yield the records of a file, `[start:stop]` of them, as they come; negative numbers count from the end.
+
+    Args:
+        store: where it is.
+        key: the file.
+        start, stop: which records.
+        trust: what is admitted beyond the audited list.
+        paranoid: read by the machine of our own, within the limits of the settings.
 
     Raises:
         KeyNotFound: there is no such file; raised at once, not at the first record.
         UntrustedData: a record names a class outside the audited list.
+        CorruptData: a record asks for more than the limits.
+        InvalidSetting: `paranoid` with trust.
     """
+    limits = Limits(*map(config.get, ("ML_LOGGER_MAX_PICKLE", "ML_LOGGER_MAX_OPCODES", "ML_LOGGER_MAX_NESTING")))
+    options: Any = {"trust": trust, "paranoid": paranoid, "limits": limits, "name": key}
     chunks = store.stream(key)
     first, last = start or 0, stop
     if first < 0 or (last is not None and last < 0):
         # From the end means that all of it must be seen first; records are counted without decoding them.
-        found = list(record_reader.decode(chunks, trust=trust, name=key))
+        found = list(record_reader.decode(chunks, **options))
         return map(pandas_data.revive, found[start:stop])
-    return map(pandas_data.revive, record_reader.decode(chunks, trust=trust, name=key, start=first, stop=last))
+    return map(pandas_data.revive, record_reader.decode(chunks, start=first, stop=last, **options))
 
 
 def read_columns(
@@ -100,7 +118,9 @@ def read_array(store: Store, key: str, *, mmap: bool = False) -> Any:
         with store.open_file(key) as file:
             return arrays.decode_mapped(file, key)
     data = store.read(key)
-    return arrays.decode_npz(data, key) if key.endswith(".npz") else arrays.decode(data, key)
+    if key.endswith(".npz"):
+        return arrays.decode_npz(data, key, limit=arrays.most(len(data), config.get("ML_LOGGER_MAX_INFLATED")))
+    return arrays.decode(data, key)
 
 
 def read_text(store: Store, key: str) -> str:

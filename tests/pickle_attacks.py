@@ -1,6 +1,6 @@
 """Pickles that would run code, forge arrays, or eat memory, each under the name that it has in our list of attacks.
 
-K40, K41 and K42 (memo indices that make the C unpickler allocate gigabytes) are left out: a documented limit.
+K40, K41 and K42, in `BOMBS`, are data: what they make the C unpickler allocate is a documented limit of it.
 """
 
 from __future__ import annotations
@@ -118,7 +118,93 @@ CODE: dict[str, Attack] = {
     "K37 another codec": lambda c: call("_codecs:encode", "touch", "rot13"),
     "K37 decode": lambda c: call("_codecs:decode", b"x", "zlib"),
     "K37 bytearray in another codec": lambda c: call("builtins:bytearray", "a", "utf-16"),
+    "K08 getattr of a listed name": lambda c: call("builtins:getattr", [name("numpy", "ndarray")], "__new__"),
+    "K08 setattr": lambda c: call("builtins:setattr", [name("uuid", "UUID")], "hex", 1),
+    "K08 vars": lambda c: call("builtins:vars", [name("uuid", "UUID")]),
+    "K08 globals": lambda c: call("builtins:globals"),
+    "K08 type": lambda c: call("builtins:type", "X", (), {}),
+    "K08 map": lambda c: call("builtins:map", [name("builtins", "set")], (1,)),
+    "K08 open": lambda c: call("builtins:open", c, "w"),
+    "K08 compile": lambda c: call("builtins:compile", touch(c), "x", "exec"),
+    "K08 memoryview": lambda c: call("builtins:memoryview", [call("builtins:bytearray", [b"C\x01a"])]),
+    "K10 __builtin__ getattr": lambda c: call("__builtin__:getattr", [OBJECT], "__subclasses__"),
+    "K11 operator.call": lambda c: call("operator:call", [name("os", "system")], f"touch {c}"),
+    "K12 itemgetter": lambda c: call("operator:itemgetter", "system"),
+    "K12 operator.getitem": lambda c: call("operator:getitem", [name("sys", "modules")], "os"),
+    "K12 operator.setitem": lambda c: call("operator:setitem", [name("sys", "modules")], "os", None),
+    "K12 _operator": lambda c: call("_operator:methodcaller", "system", f"touch {c}"),
+    "K13 partial of a listed name": lambda c: call("functools:partial", [name("builtins", "set")]),
+    "K13 state of a partial": lambda c: call("functools:partial", [OBJECT]) + lit((None, (), {}, None)) + b"b",
+    "K14 accumulate": lambda c: call("itertools:accumulate", (f"touch {c}",), [name("os", "system")]),
+    "K14 starmap": lambda c: call("itertools:starmap", [name("os", "system")], ((f"touch {c}",),)),
+    "K19 pandas block": lambda c: call("pandas._libs.internals:_unpickle_block", 1, slice(0, 1), 2),
+    "K19 pandas index": lambda c: call("pandas.core.indexes.base:_new_Index", [OBJECT], {}),
+    "K19 pandas manager": lambda c: call("pandas.core.internals.managers:BlockManager", (), ()),
+    "K19 pandas get_handle": lambda c: call("pandas.io.common:get_handle", c, "w"),
+    "K19 pandas Cython": lambda c: call("pandas._libs.arrays:__pyx_unpickle_NDArrayBacked", [OBJECT], 1, None),
+    "K19 pandas compat": lambda c: call("pandas.compat.pickle_compat:loads", b"N."),
+    "K20 Unpickler": lambda c: call("pickle:Unpickler", None),
+    "K20 shelve": lambda c: call("shelve:open", c),
+    "K20 joblib": lambda c: call("joblib:load", c),
+    "K21 torch tensor": lambda c: call("torch._utils:_rebuild_tensor_v2", None, 0, (1 << 40,), (1,), False, {}),
+    "K21 torch parameter": lambda c: call("torch._utils:_rebuild_parameter", None, False, {}),
+    "K21 torch from numpy": lambda c: call("torch._utils:_rebuild_device_tensor_from_numpy", None, "f4", "cpu", False),
+    "K21 torch storage kind": lambda c: name("torch", "FloatStorage"),
+    "K21 torch execWrapper": lambda c: call("torch.jit.unsupported_tensor_ops:execWrapper", touch(c), {}, {}),
+    "K21 torch hub": lambda c: stack_global("torch", "hub.load") + lit("x/y") + lit("z") + b"\x86R",
+    "K22 dotted method": lambda c: stack_global("collections", "OrderedDict.fromkeys"),
+    "K22 dotted constructor": lambda c: stack_global("numpy", "ndarray.__new__"),
+    "K22 dotted of a stand-in": lambda c: stack_global("uuid", "UUID.__setstate__"),
+    "K22 dotted type": lambda c: stack_global("numpy", "dtype.type"),
+    "K22 without a module": lambda c: stack_global("", "set"),
+    "K22 without a name": lambda c: stack_global("builtins", ""),
+    "K22 spaces": lambda c: stack_global("builtins ", "set"),
+    "K22 other case": lambda c: stack_global("Builtins", "set"),
+    "K22 a NUL": lambda c: stack_global("builtins", "set\0"),
+    "K23 MethodType": lambda c: call("types:MethodType", [name("builtins", "set")], 1),
+    "K23 ModuleType": lambda c: call("types:ModuleType", "os"),
+    "K24 runpy": lambda c: call("runpy:run_path", c),
+    "K24 namedtuple": lambda c: call("collections:namedtuple", "X", "a"),
+    "K25 timeit": lambda c: call("timeit:timeit", touch(c)),
+    "K26 subprocess": lambda c: call("subprocess:Popen", ("touch", c)),
+    "K26 spawnv_passfds": lambda c: call("multiprocessing.util:spawnv_passfds", "/bin/true", (), ()),
+    "K27 rmtree": lambda c: call("shutil:rmtree", c),
+    "K27 sqlite": lambda c: call("sqlite3:connect", c),
+    "K28 socket": lambda c: call("socket:create_connection", ("127.0.0.1", 1)),
+    "K29 putenv": lambda c: call("os:putenv", "A", "b"),
+    "K32 __newobj__": lambda c: call("copyreg:__newobj__", [OBJECT]),
+    "K32 __newobj_ex__": lambda c: call("copyreg:__newobj_ex__", [OBJECT], (), {}),
+    "K32 copyreg.pickle": lambda c: call("copyreg:pickle", [OBJECT], [name("builtins", "set")]),
+    "K32 copyreg.constructor": lambda c: call("copyreg:constructor", [name("builtins", "set")]),
+    "K32 _reconstructor with a state": lambda c: call("copyreg:_reconstructor", [OBJECT], [OBJECT], 1),
+    "K32 _reconstructor of a list": lambda c: call(
+        "copyreg:_reconstructor", [name("builtins", "list")], [name("builtins", "list")], (1,)
+    ),
+    "K32 _reconstructor of a stand-in": lambda c: call("copyreg:_reconstructor", [name("uuid", "UUID")], [OBJECT], 1),
+    "K32 NEWOBJ_EX of a stand-in": lambda c: name("uuid", "UUID") + lit(()) + lit({"value": 1}) + b"\x92",
+    "K32 NEWOBJ_EX of a listed name": lambda c: name("numpy", "dtype") + lit(("f4",)) + lit({}) + b"\x92",
+    "K35 class of a namespace": lambda c: (
+        call("types:SimpleNamespace") + b"N}" + lit("__class__") + name("uuid", "UUID") + b"s\x86b"
+    ),
+    "K35 attributes of a namespace": lambda c: (
+        call("types:SimpleNamespace") + b"N" + lit({"__dict__": {"a": 1}}) + b"\x86b"
+    ),
+    "K36 BUILD on a range": lambda c: RANGE + lit({"stop": 1}) + b"b",
+    "K36 BUILD on a dtype": lambda c: call("numpy:dtype", "f4", False, True) + lit({"spec": "O"}) + b"b",
+    "K36 BUILD with slots on a dtype": lambda c: (
+        call("numpy:dtype", "f4", False, True) + b"N" + lit({"value": 1}) + b"\x86b"
+    ),
+    "K37 hex": lambda c: call("_codecs:encode", "6131", "hex"),
+    "K37 zlib": lambda c: call("_codecs:encode", "x", "zlib"),
+    "K37 codecs.encode": lambda c: call("codecs:encode", "touch", "rot13"),
+    "K37 codecs.open": lambda c: call("codecs:open", c, "w"),
+    "K37 lookup": lambda c: call("_codecs:lookup", "antigravity"),
+    "K37 codec that is no text": lambda c: call("_codecs:encode", "a", 1),
     "OUT out-of-band buffer": lambda c: b"\x97",
+    "OUT read-only buffer": lambda c: b"\x98",
+    "OUT bit generator": lambda c: call("numpy.random._pickle:__bit_generator_ctor", "PCG64"),
+    "OUT frompyfunc": lambda c: call("numpy:frompyfunc", [name("builtins", "set")], 1, 1),
+    "OUT numpy ctypeslib": lambda c: call("numpy.ctypeslib:load_library", "libc", "/"),
     "OUT random generator": lambda c: call("numpy.random._pickle:__generator_ctor", "PCG64"),
     "OUT zoneinfo": lambda c: call("zoneinfo:ZoneInfo", "../../etc/passwd"),
 }
@@ -127,6 +213,24 @@ HARM: dict[str, Attack] = {
     "K38 Fraction bomb": lambda c: call("fractions:Fraction", "1e999999999"),
     "K38 Fraction of endless digits": lambda c: call("fractions:Fraction", "1" * 10_000),
     "K38 Decimal of endless digits": lambda c: call("decimal:Decimal", "1" * 5000),
+    "K38 Fraction by nothing": lambda c: call("fractions:Fraction", 1, 0),
+    "K38 Fraction of a long number": lambda c: call("fractions:Fraction", 1 << 70_000, 3),
+    "K38 Fraction of a float": lambda c: call("fractions:Fraction", 0.1),
+    "K38 Decimal of a tuple": lambda c: call("decimal:Decimal", (0, (1,), 1 << 60)),
+    "K38 timedelta out of range": lambda c: call("datetime:timedelta", 1 << 400, 0, 0),
+    "K38 zone out of range": lambda c: call("datetime:timezone", [call("datetime:timedelta", 5, 0, 0)]),
+    "K38 complex of text": lambda c: call("builtins:complex", "1" * 10_000),
+    "K39 Counter of a number": lambda c: call("collections:Counter", 5),
+    "K39 set of a text": lambda c: call("builtins:set", "abc"),
+    "K39 set of bytes": lambda c: call("builtins:set", b"abc"),
+    "K39 tuple called": lambda c: call("builtins:tuple", [RANGE]),
+    "K39 dict called": lambda c: call("builtins:dict", [RANGE]),
+    "K39 int called": lambda c: call("builtins:int", "1" * 10_000),
+    "K39 str called": lambda c: call("builtins:str", 5),
+    "K39 bytearray of a range": lambda c: call("builtins:bytearray", [RANGE]),
+    "K39 list extended by a range": lambda c: b"](" + RANGE + b"e" + RANGE + b"R",
+    "K39 defaultdict of a range": lambda c: call("collections:defaultdict", [RANGE]),
+    "K39 deque called by its length": lambda c: call("collections:deque", (1,), "2"),
     "K39 set of range": lambda c: call("builtins:set", [RANGE]),
     "K39 frozenset of range": lambda c: call(
         "__builtin__:frozenset", [name("__builtin__", "xrange") + lit((0, 2**31, 1)) + b"R"]
@@ -141,6 +245,9 @@ HARM: dict[str, Attack] = {
     "K43 BINBYTES8": lambda c: b"\x8e" + struct.pack("<Q", 2**40),
     "K43 BYTEARRAY8": lambda c: b"\x96" + struct.pack("<Q", 2**60),
     "K43 BINUNICODE8": lambda c: b"\x8d" + struct.pack("<Q", 2**40),
+    "K43 BINSTRING of a negative size": lambda c: b"T\xff\xff\xff\xff",
+    "K43 LONG4 of a negative size": lambda c: b"\x8b\xff\xff\xff\xff",
+    "K43 LONG4 of 2 GB": lambda c: b"\x8b\xff\xff\xff\x7f",
     "K44 FRAME": lambda c: b"\x80\x04\x95" + struct.pack("<Q", 2**40) + b"N",
     "K45 INT of a million digits": lambda c: b"I" + b"7" * 10**6 + b"\n",
     "K45 LONG of a million digits": lambda c: b"L" + b"7" * 10**6 + b"L\n",
@@ -153,6 +260,7 @@ HARM: dict[str, Attack] = {
     "K52 protocol 255": lambda c: b"\x80\xffN",
     "K53 unhashable key": lambda c: b"}]Ns",
     "K53 unhashable in a set": lambda c: b"\x8f(]\x90",
+    "K54 name that is no text": lambda c: lit("builtins") + lit(5) + b"\x93",
     "K54 APPEND on an int": lambda c: b"K\x01Na",
     "K54 APPENDS on a dict": lambda c: b"}(Ne",
     "K54 SETITEM on a list": lambda c: b"]NNs",
@@ -175,6 +283,14 @@ HARM: dict[str, Attack] = {
     "K54 default factory of an int": lambda c: call("collections:defaultdict", 5),
     "K54 default factory of a wrapper": lambda c: call("collections:defaultdict", [name("decimal", "Decimal")]),
     "K54 path of ints": lambda c: call("pathlib:PurePosixPath", 5),
+}
+
+
+#: Memo indices beyond reason, in pickles of the number 1.
+BOMBS = {
+    "K40 a memo index of 2**27": b"K\x01r\x00\x00\x00\x08.",
+    "K41 a memo index of 2**31": b"K\x01r\x00\x00\x00\x80.",
+    "K42 a memo index in text": b"K\x01p99999999\n.",
 }
 
 
@@ -210,16 +326,53 @@ def structure(names: Any, fields: Any, size: int) -> Raw:
 
 
 def sub_array(parts: Any, size: int) -> Raw:
-    return array_of(forged(f"V{size}", 3, "|", parts, None, None, size, 1, 0), (1,), b"A" * size)
+    return array_of(forged_sub(parts, size), (1,), b"A" * size)
 
 
 def moment(unit: Any) -> Raw:
     return forged("M8", 4, "<", None, None, None, -1, -1, 0, ({}, unit))
 
 
+def forged_sub(parts: Any, size: int) -> Raw:
+    return forged(f"V{size}", 3, "|", parts, None, None, size, 1, 0)
+
+
 BARE = forged("O8", 3, "|", None, None, None, -1, -1, 0)
+PACKED = forged("V8", 3, "|", None, ("a",), {"a": (BARE, 0)}, 8, 1, 0)
 
 FORGED: dict[str, Any] = {
+    "N01 structure with objects from a buffer": Raw(BUFFER, (EIGHT, PACKED, (1,), "C")),
+    "N03 structure with objects as scalar": Raw(SCALAR, (PACKED, EIGHT)),
+    "N03 objects in a sub-array as scalar": Raw(SCALAR, (forged_sub((BARE, (1,)), 8), EIGHT)),
+    "N04 structure within a structure with objects": structure(("b",), {"b": (PACKED, 0)}, 8),
+    "N04 objects behind a number": structure(("a", "b"), {"a": (FLOAT, 0), "b": (BARE, 4)}, 12),
+    "N05 two fields in one place beyond": structure(("a", "b"), {"a": (DOUBLE, 0), "b": (DOUBLE, 4)}, 8),
+    "N05 offset that is no number": structure(("a",), {"a": (FLOAT, "0")}, 4),
+    "N05 offset of 2**63": structure(("a",), {"a": (FLOAT, 1 << 63)}, 4),
+    "N05 size of 2**40": array_of(forged("V4", 3, "|", None, ("a",), {"a": (FLOAT, 0)}, 1 << 40, 1, 0), (0,), b""),
+    "N06 sub-array of structures with objects": sub_array((PACKED, (1,)), 8),
+    "N06 sub-array of nothing": sub_array((np.dtype("V0"), (1 << 40,)), 4),
+    "N06 sub-array of a shape that is a number": sub_array((FLOAT, 1), 4),
+    "N06 sub-array of a dtype that is text": sub_array(("f4", (1,)), 4),
+    "N07 size in the spelling": array_of(Raw(np.dtype, ("S99999999999", False, True)), (1,), FOUR),
+    "N07 fields that are no dict": structure(("a",), [("a", FLOAT)], 4),
+    "N07 fields without names": array_of(forged("V4", 3, "|", None, None, {"a": (FLOAT, 0)}, 5, 1, 0), (1,), FOUR),
+    "N07 state that is no tuple": array_of(Raw(np.dtype, ("f4", False, True), [3, "<"]), (1,), FOUR),
+    "N07 dtype without a state": array_of(Raw(np.dtype, ("f4", False, True)), (1,), FOUR),
+    "N08 scalar of objects": Raw(SCALAR, (OBJECTS, None)),
+    "N08 scalar of too many bytes": Raw(SCALAR, (FLOAT, EIGHT)),
+    "N08 data that is text": array_of(np.dtype("S4"), (1,), "AAAA"),
+    "N08 data that is an array": array_of(DOUBLE, (1,), np.arange(1)),
+    "N08 shape that is a list": array_of(DOUBLE, [1], EIGHT),
+    "N08 shape of truths": array_of(DOUBLE, (True,), EIGHT),
+    "N09 buffer of a negative shape": Raw(BUFFER, (EIGHT, DOUBLE, (-1,), "C")),
+    "N10 buffer of nothing and a large shape": Raw(BUFFER, (b"", DOUBLE, (2**40,), "C")),
+    "N10 shape of 2**62": array_of(DOUBLE, (2**62,), b""),
+    "N10 objects of a large shape": array_of(OBJECTS, (2**40,), []),
+    "N11 endless rows of nothing": array_of(DOUBLE, (2**40, 0), b""),
+    "N11 endless rows of nothing in a buffer": Raw(BUFFER, (b"", DOUBLE, (2**20, 2**20, 0), "C")),
+    "N11 endless rows of no objects": array_of(OBJECTS, (2**40, 0), []),
+    "N11 byte order of a buffer": Raw(BUFFER, (EIGHT, DOUBLE, (1,), "A")),
     "N01 objects without flags from a buffer": Raw(BUFFER, (EIGHT, BARE, (1,), "C")),
     "N02 objects without flags as state": array_of(BARE, (1,), EIGHT),
     "N03 objects without flags as scalar": Raw(SCALAR, (BARE, EIGHT)),

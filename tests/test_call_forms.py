@@ -59,7 +59,8 @@ def row(step: object = None, /, **values: Any) -> dict[str, Any]:
 #: What may be passed by name, what it is when it is not, and in which order it may be passed without.
 SIGNATURES = r"""
 configure(*args, log_directory=None, root=None, root_dir=None, prefix=None, user=None, access_token=None, silent=None,
-          register_experiment=None, asynchronous=None, max_workers=None, buffer_size=None, summary_cache_opts=None)
+          register_experiment=None, asynchronous=None, max_workers=None, buffer_size=None, summary_cache_opts=None,
+          paranoid=None)
 Prefix(*parts, metrics=None, sep="/")
 PrefixContext(*parts, metrics=None, sep="/")
 Sync()
@@ -120,8 +121,8 @@ download_file(path, to=None)
 download_dir(path, to)
 git_rev(branch="HEAD")
 time(key="default", interval=1)
-load_pkl(*paths, key=None, start=None, stop=None, tries=1, delay=1, trust=None)
-iload_pkl(*paths, key=None, start=None, stop=None, trust=None)
+load_pkl(*paths, key=None, start=None, stop=None, tries=1, delay=1, trust=None, paranoid=None)
+iload_pkl(*paths, key=None, start=None, stop=None, trust=None, paranoid=None)
 load_np(*paths, key=None)
 load_text(*paths, key=None)
 load_file(*paths, key=None)

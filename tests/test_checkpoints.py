@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from ml_logger import ML_Logger
 from ml_logger.encoders import checkpoints
-from ml_logger.errors import CorruptData, KeyNotFound, UnsupportedValue, UntrustedData
+from ml_logger.errors import CorruptData, InvalidSetting, KeyNotFound, NotAvailable, UnsupportedValue, UntrustedData
 from tests import programs
 
 torch = pytest.importorskip("torch", reason="torch is not installed here: see scripts/setup-venv")
@@ -191,6 +192,31 @@ def test_whole_objects_need_trust(logger: ML_Logger, monkeypatch: pytest.MonkeyP
     assert same(logger.load_torch("object.pt", weights_only=False).state_dict(), net().state_dict())
     monkeypatch.setenv("ML_LOGGER_TRUST", "1")
     assert same(logger.load_torch("object.pt").state_dict(), net().state_dict())
+
+
+def test_paranoid_reading_admits_no_objects(logger: ML_Logger) -> None:
+    """Where reading is paranoid, weights are read, and `weights_only=False` is a mistake."""
+    logger.save_torch({"w": torch.ones(2)}, "net.pt")
+    logger.log_module(0, net=net())
+    logger.configure(paranoid=True)
+
+    assert logger.load_torch("net.pt")["w"].tolist() == [1, 1]
+    assert logger.load_module(net(), "modules/0000_net.pkl") is not None
+    with pytest.raises(InvalidSetting, match="paranoid"):
+        logger.load_torch("net.pt", weights_only=False)
+
+
+@pytest.mark.parametrize("version", ["2.5.1", "2.5.1+cu121", "1.13.0", "0.4"])
+def test_an_old_torch_is_refused(logger: ML_Logger, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    """A torch whose reading of weights alone can be made to execute code is told, and reads only what is trusted."""
+    logger.save_torch({"w": torch.ones(2)}, "net.pt")
+    monkeypatch.setattr(torch, "__version__", version)
+
+    with pytest.raises(NotAvailable, match=rf"{re.escape(version)}.*2\.6"):
+        logger.load_torch("net.pt")
+    assert logger.load_torch("net.pt", weights_only=False)["w"].tolist() == [1, 1]
+    monkeypatch.setenv("ML_LOGGER_TRUST", "1")
+    assert logger.load_torch("net.pt")["w"].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"PK\x03\x04" + b"x" * 100, b"\x80\x04N.", b"text"])

@@ -368,7 +368,7 @@ def test_names_are_those_of_the_table() -> None:
     data = file_of([{"a": 1}] * 20 + [{"a": np.float32(0.5)}])
     with pytest.raises(UntrustedData, match="numpy"):
         decode(data)
-    from ml_logger.encoders.unpickle import AUDITED
+    from ml_logger.encoders.audited import AUDITED
     from ml_logger.encoders.unpickle_late import Walk
 
     table = decode(data, names=AUDITED, settle=lambda record: Walk().settle(record))

@@ -16,6 +16,7 @@ import pytest
 
 import ml_logger
 from ml_logger import ML_Logger, cli, config
+from ml_logger.encoders import audited
 from ml_logger.server import __main__ as server
 from ml_logger.server.app import Service, create_app
 
@@ -92,6 +93,14 @@ def test_settings_are_generated_into_their_page(name: str) -> None:
     """The page of settings is generated from the table, and each setting says what it does."""
     assert re.search(r"^\.\. settings-table::$", page("settings"), re.M)
     assert config.SETTINGS[name].help.endswith(".")
+
+
+@pytest.mark.parametrize("entry", audited.ENTRIES, ids=lambda entry: "-".join(entry.names))
+def test_the_audited_list_is_generated_into_its_page(entry: audited.Entry) -> None:
+    """The page about decoding is generated from the audited list, and each entry says why it is there."""
+    assert re.search(r"^\.\. audited-table::$", page("decoding"), re.M)
+    assert entry.names and entry.modules.split()
+    assert len(entry.reason) > 20 and entry.reason.endswith(".")
 
 
 def test_settings_that_the_docs_name_exist() -> None:
@@ -220,6 +229,8 @@ def test_the_built_pages_hold_every_public_name(built: Path) -> None:
     assert [name for name in wanted if f'id="{name}"' not in api] == []
     assert [name for name in errors if f'id="ml_logger.errors.{name}"' not in api] == []
     assert [name for name in config.SETTINGS if name not in settings] == []
+    listed = (built / "decoding.html").read_text(encoding="utf-8")
+    assert [each for each in audited.AUDITED if not all(f">{part}<" in listed for part in each)] == []
 
 
 def test_the_built_pages_need_no_network(built: Path) -> None:

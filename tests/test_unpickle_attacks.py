@@ -20,8 +20,10 @@ import pytest
 
 from ml_logger.encoders.unpickle import loads
 from ml_logger.errors import CorruptData, UntrustedData
+from tests import programs
 from tests.pickle_attacks import (
     BARE,
+    BOMBS,
     CODE,
     FLOAT,
     FORGED,
@@ -32,7 +34,9 @@ from tests.pickle_attacks import (
     Raw,
     array_of,
     call,
+    lit,
     moment,
+    name,
     structure,
     sub_array,
 )
@@ -119,6 +123,42 @@ def test_extension_codes_are_refused_where_they_are_registered() -> None:
         assert not copyreg._extension_cache  # type: ignore[attr-defined]
     finally:
         copyreg.remove_extension("os", "system", 7)
+
+
+ALONE = """
+import resource, sys
+import numpy
+from ml_logger.encoders.unpickle import loads
+from ml_logger.errors import CorruptData
+
+with open("/proc/self/statm") as file:
+    limit = int(file.read().split()[0]) * resource.getpagesize() + (1 << 28)
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+for paranoid in (False, True):
+    for data in map(bytes.fromhex, sys.argv[1:]):
+        try:
+            print(paranoid, loads(data, paranoid=paranoid))
+        except CorruptData as error:
+            print(paranoid, "MemoryError" in str(error))
+assert loads(b"]K\\x01a.") == [1]
+"""
+
+
+def test_memory_bombs_end_in_an_error() -> None:
+    """K40 to K42: under a limit a memo bomb is CorruptData to the C unpickler, and data to the machine."""
+    done = programs.run(ALONE, *(data.hex() for data in BOMBS.values()))
+    assert done.stdout.split() == ["False", "True"] * len(BOMBS) + ["True", "1"] * len(BOMBS)
+
+
+def test_attributes_that_hide_methods_do_no_harm() -> None:
+    """Attributes that a pickle gives an OrderedDict under the names of methods are not called when it is walked."""
+    path = call("pathlib:PurePosixPath", "a")
+    for method in ("items", "clear", "__class__"):
+        hidden = b"}" + lit(method) + name("builtins", "set") + b"s"
+        data = call("collections:OrderedDict") + b"q\x07" + path + b"K\x01sh\x07" + hidden + b"b0."
+        assert loads(data) == {PurePosixPath("a"): 1}
+        with pytest.raises(CorruptData):
+            loads(data, paranoid=True)
 
 
 @pytest.mark.parametrize("closing", [b"", call("builtins:range", 0, 1, 1) + b"0"], ids=["plain", "with a name"])

@@ -11,6 +11,8 @@ import warnings
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ml_logger.columns.containers import OverLimit
+
 _PLACE = re.compile(rb"\x80[\x04\x05]")
 _FRAMED = (b"\x80\x04\x95", b"\x80\x05\x95")
 _LENGTH = struct.Struct("<Q").unpack_from
@@ -46,10 +48,17 @@ class Damage(NamedTuple):
 
 
 class Window:
-    """Hold the part of a stream of bytes that is being looked at; positions count from its beginning."""
+    """Hold the part of a stream of bytes that is being looked at; positions count from its beginning.
 
-    def __init__(self, chunks: Iterable[bytes]) -> None:
+    Args:
+        chunks: the stream.
+        most: bytes of the largest record, or damaged place, that is looked at.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], most: int = sys.maxsize) -> None:
         self._chunks = iter(chunks)
+        self._most = most
+        self._record = 0  # where the record begins that is being looked at
         self.base = 0  # where in the stream the window begins
         self.data = b""
         self.searched = 0  # where in the stream the last search has come to
@@ -61,8 +70,18 @@ class Window:
         if pos and 2 * pos >= len(self.data):
             self.base += pos
             self._set(self.data[pos:])
-            return 0
+            pos = 0
+        self._record = pos
         return pos
+
+    def check_size(self, size: int) -> None:
+        """Raise OverLimit for a record of so many bytes, or of more, if that is too much."""
+        if size > self._most:
+            raise OverLimit(
+                f"more than {self._most:,} bytes from byte {self.base + self._record:,} on are one record, or damaged: "
+                "ML_LOGGER_MAX_PICKLE sets another limit",
+                "size",
+            )
 
     def need(self, size: int) -> bool:
         """Have at least `size` bytes in the window, if the stream has them."""
@@ -76,6 +95,7 @@ class Window:
         size = max(size, have + have // 4)  # a quarter at least: else a large record is copied once for each chunk
         parts, total = [self.data], have
         for chunk in self._chunks:
+            self.check_size(total - self._record)  # there is more of it than this
             parts.append(chunk)
             total += len(chunk)
             if total >= size:

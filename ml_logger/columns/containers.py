@@ -23,10 +23,23 @@ _SIMPLE_KEYS = frozenset({str, float, bytes, bool, type(None)})
 _MOST_ODD_KEYS = 10_000  # the parts of keys that are neither text nor number: their hashes can be made to collide too
 
 
-class Containers:
-    """Keep the containers of one pickle shallow, and free of rings: what is inside another one changes no more."""
+class OverLimit(CorruptData):
+    """A pickle that asks for more than a limit which whoever reads it can set: `opcodes`, `nesting` or `size`."""
 
-    def __init__(self) -> None:
+    def __init__(self, message: str, limit: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+class Containers:
+    """Keep the containers of one pickle shallow, and free of rings: what is inside another one changes no more.
+
+    Args:
+        deepest: most levels of containers.
+    """
+
+    def __init__(self, deepest: int = DEEPEST) -> None:
+        self._deepest = deepest
         self._heights: dict[int, int] = {}  # id of a container that is alive -> levels below it
         self._closed: set[int] = set()  # those that are inside of another one
         self._odd_keys = 0
@@ -111,8 +124,8 @@ class Containers:
             if type(item) not in ATOMS and id(item) in heights:
                 self._closed.add(id(item))
                 height = max(height, heights[id(item)])
-        if height >= DEEPEST:
-            raise CorruptData(f"more than {DEEPEST} levels of containers")
+        if height >= self._deepest:
+            raise OverLimit(f"more than {self._deepest:,} levels of containers", "nesting")
         return height + 1
 
 

@@ -10,7 +10,7 @@ import pickletools
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from ml_logger.columns.containers import ATOMS, DEEPEST, PLAIN, Containers, check_plain
+from ml_logger.columns.containers import ATOMS, DEEPEST, PLAIN, Containers, OverLimit, check_plain
 from ml_logger.columns.instructions import ACTIONS, COUNTS, FRAME, LITERALS, PROTO, SIZES, STOP
 from ml_logger.errors import CorruptData, UntrustedData
 
@@ -23,7 +23,6 @@ _LONGEST_NAME = 1000
 _LOOSE = 3  # as in `boundaries`: bytes outside of the frames of a pickle that has frames
 _LARGE = frozenset(b"BX\x8d\x8e\x96")
 _NEWEST = 5  # protocol
-_MOST_MARKS = 2 * DEEPEST
 
 
 def loads(data: bytes, names: Names | None = None, budget: int = BUDGET) -> Any:
@@ -48,13 +47,16 @@ class Machine:
         names: (module, name) -> what the pickle gets for it. A callable checks its own arguments; an object whose class
             has a `__setstate__` takes a state. Nothing is imported.
         budget: most opcodes.
+        deepest: most levels of containers.
 
     Attributes:
         end: where the pickle ends, once it is loaded.
         needed: how many bytes of data there must be at least to go on: more than there are if it is cut short.
     """
 
-    def __init__(self, data: bytes, pos: int = 0, names: Names | None = None, budget: int = BUDGET) -> None:
+    def __init__(
+        self, data: bytes, pos: int = 0, names: Names | None = None, budget: int = BUDGET, deepest: int = DEEPEST
+    ) -> None:
         self.data = data
         self.end = pos
         self.needed = 0
@@ -65,7 +67,8 @@ class Machine:
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
-        self.held = Containers()
+        self.held = Containers(deepest)
+        self._most_marks = 2 * deepest
         self.called: dict[int, str] = {}  # id of what the table gave -> its name
         self._limit = len(data)  # where the frame ends, or the data
         self._framed = False
@@ -104,7 +107,7 @@ class Machine:
                 if loose > _LOOSE:
                     raise CorruptData("opcodes outside of the frames")
             pos = end
-        raise CorruptData(f"more than {self.budget:,} opcodes")
+        raise OverLimit(f"more than {self.budget:,} opcodes", "opcodes")
 
     def _ends(self, op: int, argument: bytes, end: int, first: bool) -> bool:
         """Do what the opcodes do that frame a pickle; tell whether it ends."""
@@ -188,8 +191,8 @@ class Machine:
 
     def mark(self) -> None:
         """Set a mark."""
-        if len(self.marks) >= _MOST_MARKS:
-            raise CorruptData(f"more than {_MOST_MARKS} marks")
+        if len(self.marks) >= self._most_marks:
+            raise CorruptData(f"more than {self._most_marks:,} marks")
         self.marks.append(len(self.stack))
 
     def discard(self) -> None:
@@ -223,7 +226,7 @@ class Machine:
             raise CorruptData("a call of something that is no name")
         self.spent += sum(len(arg) for arg in args if hasattr(arg, "__len__"))  # one list can be passed many times
         if self.spent > self.budget:
-            raise CorruptData(f"calls that copy more than {self.budget:,} items")
+            raise OverLimit(f"calls that copy more than {self.budget:,} items", "opcodes")
         self.held.check_call(self.called[id(function)], args)
         made = function.__new__(function, *args) if as_class else function(*args)
         if type(made) not in ATOMS:

@@ -175,7 +175,7 @@ def decode_npz(data: bytes, key: str = "", *, limit: int | None = None) -> dict[
     refused before anything is inflated. Raises CorruptData for that and for what is no .npz; UnsupportedValue for
     arrays of objects.
     """
-    limit = max(_INFLATES_TO, _INFLATES_BY * len(data)) if limit is None else limit
+    limit = most(len(data)) if limit is None else limit
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
@@ -184,6 +184,11 @@ def decode_npz(data: bytes, key: str = "", *, limit: int | None = None) -> dict[
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise CorruptData(f"{_at(key)}is no .npz file, or a torn one: {error}") from error
     return {name: decode(content, f"{key}[{name}]") for name, content in contents.items()}
+
+
+def most(size: int, least: int = _INFLATES_TO) -> int:
+    """Return what an archive of so many bytes may inflate to: `least`, or 250 times its size where that is more."""
+    return max(least, _INFLATES_BY * size)
 
 
 def _check_members(members: list[zipfile.ZipInfo], limit: int, key: str) -> None:
@@ -196,7 +201,8 @@ def _check_members(members: list[zipfile.ZipInfo], limit: int, key: str) -> None
     size = sum(member.file_size for member in members)
     if size > limit:
         raise CorruptData(
-            f"{_at(key)}would inflate to {size} bytes: pass limit={size} if you trust where it comes from"
+            f"{_at(key)}would inflate to {size:,} bytes, and {limit:,} is the most that it may: if you trust where it "
+            "comes from, set ML_LOGGER_MAX_INFLATED to more MiB"
         )
 
 

@@ -6,7 +6,9 @@ after it are found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from io import BytesIO
 from typing import Any, BinaryIO
 
 from ml_logger.columns.boundaries import (
@@ -19,18 +21,24 @@ from ml_logger.columns.boundaries import (
     next_record,
     warn_of_damage,
 )
+from ml_logger.columns.containers import OverLimit
 from ml_logger.encoders import unpickle
+from ml_logger.encoders.unpickle import LIMITS, Limits, Trust
 from ml_logger.errors import CorruptData
 
 __all__ = ["DamagedRecords", "decode", "whole_length"]
 
 _CHUNK = 1 << 20
 
+Load = Callable[[BytesIO], Any]
+
 
 def decode(
     chunks: Iterable[bytes],
     *,
-    trust: bool | Sequence[str] = False,
+    trust: Trust = False,
+    paranoid: bool = False,
+    limits: Limits = LIMITS,
     name: str = "",
     start: int = 0,
     stop: int | None = None,
@@ -39,7 +47,8 @@ def decode(
 
     Holds about one record and one chunk in memory; a damaged length can claim more, up to what is left of the stream.
     Warns DamagedRecords about bytes that are no whole record and goes on after them; they are not counted. Raises
-    UntrustedData for a class that `trust` does not admit (see `unpickle.loads`).
+    UntrustedData for a class that `trust` does not admit, InvalidSetting for `paranoid` with trust, and CorruptData for
+    a record that asks for more than the limits (see `unpickle.loads`).
 
     Two limits: if a pickle is made by hand so that a frame seems to end it, only decoding tells the end, and `start`
     may count it twice; and a torn record that holds whole records as bytes cannot be told from one that whole records
@@ -47,7 +56,9 @@ def decode(
     """
     if start < 0 or (stop is not None and stop < 0):
         raise ValueError(f"start and stop count records from the first, so they cannot be negative: {start}, {stop}")
-    return _decode(Window(chunks), trust, name, start, stop)
+    unpickle.check_manner(trust, paranoid)
+    load = partial(unpickle.load, trust=trust, paranoid=paranoid, limits=limits)
+    return _decode(Window(chunks, limits.size), load, name, start, stop)
 
 
 def whole_length(file: BinaryIO) -> int:
@@ -73,7 +84,14 @@ def whole_length(file: BinaryIO) -> int:
         pos = found
 
 
-def _decode(window: Window, trust: unpickle.Trust, name: str, start: int, stop: int | None) -> Iterator[Any]:
+def _decode(window: Window, load: Load, name: str, start: int, stop: int | None) -> Iterator[Any]:
+    try:
+        yield from _records(window, load, name, start, stop)
+    except OverLimit as error:
+        raise OverLimit(f"{name or 'the records'}: {error}", error.limit) from None
+
+
+def _records(window: Window, load: Load, name: str, start: int, stop: int | None) -> Iterator[Any]:
     pos = count = 0
     while stop is None or count < stop:
         pos = window.trim(pos)
@@ -84,7 +102,7 @@ def _decode(window: Window, trust: unpickle.Trust, name: str, start: int, stop: 
                 continue
         if not window.need(pos + 1):
             return
-        end, record = (end_of_record(window, pos), None) if count < start else _load(window, pos, trust)
+        end, record = (end_of_record(window, pos), None) if count < start else _load(window, pos, load)
         if end is None:
             pos = _pass_over(window, pos, name)
             continue
@@ -94,7 +112,7 @@ def _decode(window: Window, trust: unpickle.Trust, name: str, start: int, stop: 
             yield record
 
 
-def _load(window: Window, pos: int, trust: unpickle.Trust) -> tuple[int | None, Any]:
+def _load(window: Window, pos: int, load: Load) -> tuple[int | None, Any]:
     """Decode the record at `pos`, and where it ends: the unpickler tells, the frames confirm. None: no record."""
     claimed: int | None
     claimed, simple = window.jump(pos, 1)
@@ -107,13 +125,16 @@ def _load(window: Window, pos: int, trust: unpickle.Trust) -> tuple[int | None, 
     while True:
         window.file.seek(pos)
         try:
-            record = unpickle.load(window.file, trust)
+            record = load(window.file)
+        except OverLimit:
+            raise  # it may be whole: whoever reads it decides
         except CorruptData:
             # An unpickler that ran out of data has read to the end of what is there: only then can more data help.
             if window.file.tell() < len(window.data) or not window.grow():
                 return None, None
             continue
         end = window.file.tell()
+        window.check_size(end - pos)
         # A record torn inside a text can decode together with the one behind it, but then it ends elsewhere.
         return (end if whole == claimed or end == whole else None), record
 

@@ -141,13 +141,15 @@ class Walk:
         return self.remember(value, type(value)(items))
 
     def _dict(self, value: dict[Any, Any]) -> None:
-        items = [(self.settle(key), self.settle(item)) for key, item in value.items()]
+        # By the class: attributes of its own, which a pickle can give an OrderedDict, may have the names of methods.
+        kind = type(value)
+        items = [(self.settle(key), self.settle(item)) for key, item in kind.items(value)]
         if all(map(_same, (key for key, _ in items), value)):
             for key, item in items:
                 if value[key] is not item:
                     value[key] = item
         else:
-            value.clear()
+            kind.clear(value)
             for key, item in items:  # not update(), which adds up in a Counter
                 value[key] = item
 

@@ -18,6 +18,7 @@ from ml_logger.encoders.unpickle_late import Late, Name, Walk, expect
 _SPEC = re.compile(r"([?biufcSUVMmO])([0-9]{0,10})")
 _UNIT = re.compile(rb"Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as")
 _MAX_DIMENSIONS = 64
+_MOST_ROWS = 1 << 24  # of an array of nothing: they cost no bytes, and take memory as lists
 _ALIGNED = 0x80  # numpy's flag for a structure laid out like C's; numpy checks the offsets when we ask for it
 
 DType = np.dtype[Any]
@@ -137,6 +138,8 @@ def _dtype_of(value: Any) -> DType:
 def _count(shape: Any) -> int:
     expect(type(shape) is tuple and len(shape) <= _MAX_DIMENSIONS, "not a shape")
     expect(all(type(n) is int and 0 <= n < 2**62 for n in shape), "not a shape")
+    if 0 in shape:
+        expect(math.prod(shape[: shape.index(0)]) <= _MOST_ROWS, "an array of nothing")
     return math.prod(shape)
 
 

@@ -64,6 +64,7 @@ class Base:
         self._token: str | None = None
         self._silent = False
         self._waits = False
+        self._paranoid: bool | None = None
         self._opened: Store | None = None
         self._stores: dict[str, Store] = {}
         self._rows: dict[Slot, Row] = {}
@@ -98,6 +99,7 @@ class Base:
         max_workers: object = None,
         buffer_size: object = None,
         summary_cache_opts: Mapping[str, Any] | None = None,
+        paranoid: bool | None = None,
     ) -> None:
         """Say where to log.
 
@@ -114,6 +116,8 @@ class Base:
             summary_cache_opts: how summaries are made: `mode`, "tiled" or "rolling"; `window`, how many values of a
                 name a rolling cache keeps; `default_stats` and `key_stats`, as in `log_metrics_summary`. What was
                 stored is kept.
+            paranoid: True reads stored pickles as `load_pkl(paranoid=True)` does, in bounded memory and work; False
+                does not, whatever `ML_LOGGER_PARANOID` says.
             register_experiment, max_workers, buffer_size: accepted for older programs; they set nothing, since there
                 is nothing to set.
 
@@ -140,6 +144,7 @@ class Base:
                 self._scope.set(scope.elsewhere(self._steps))  # within a `Prefix`: what is said last holds
             self._silent = self._silent if silent is None else silent
             self._waits = self._waits if asynchronous is None else not asynchronous
+            self._paranoid = self._paranoid if paranoid is None else paranoid
             if "://" in target.root:
                 self._store  # noqa: B018 - opened now, so that what earlier runs left unsent starts to go out
 

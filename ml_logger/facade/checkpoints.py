@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ml_logger import config
 from ml_logger.encoders import records
 from ml_logger.errors import CorruptData, KeyNotFound, UnsupportedValue
 from ml_logger.facade.files import PathLike, needed, numbered
@@ -96,6 +95,7 @@ class Checkpoints(Transfers):
             KeyNotFound: there is no such file.
             UntrustedData: it holds more than tensors and plain data.
             CorruptData: it is no checkpoint, or not all its parts are there.
+            InvalidSetting: `weights_only=False` where reading is paranoid.
         """
         from ml_logger.encoders import checkpoints
 
@@ -119,7 +119,11 @@ class Checkpoints(Transfers):
             return checkpoints.load(file, key, **options)
 
     def _weights_only(self, given: bool | None) -> bool:
-        return not config.get("ML_LOGGER_TRUST") if given is None else given
+        from ml_logger.encoders import unpickle
+
+        manner = self._manner(None if given is None else not given)
+        unpickle.check_manner(**manner)
+        return not manner["trust"]
 
     def save_module(self, module: Any, path: PathLike, **_: object) -> Receipt:
         """Store the weights of a module: its `state_dict()`, as `save_torch` does.
@@ -191,7 +195,7 @@ class Checkpoints(Transfers):
         if is_torch:
             return self.load_torch(f"/{key}", map_location=map_location)
         state: dict[str, Any] = {}
-        for record in readers.read_records(store, key):
+        for record in readers.read_records(store, key, paranoid=self._manner(False)["paranoid"]):
             if not isinstance(record, dict):
                 raise CorruptData(f"{key} holds a {type(record).__name__}, and no weights by name")
             state.update(record)

@@ -77,14 +77,14 @@ class Contexts(Base):
         twin = type(self)(clock=self._clock)
         twin._is_of_process = False
         twin._place, twin._user, twin._token = self._where(), self._user, self._token
-        twin._silent, twin._waits = self._silent, self._waits
+        twin._silent, twin._waits, twin._paranoid = self._silent, self._waits, self._paranoid
         twin._cache_options = self._cache_options
         return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle where the logger logs, for the processes of a pool or a loader; never the access token."""
         place = self._where()
-        return _again, (type(self), place.root, place.prefix, self._silent, not self._waits)
+        return _again, (type(self), place.root, place.prefix, self._silent, not self._waits, self._paranoid)
 
     def _current(self) -> Scope:
         return self._scope.get() or Scope(None, "", None, self._steps)
@@ -103,5 +103,7 @@ class Contexts(Base):
                 self._scope.set(around)
 
 
-def _again(kind: type[Self], root: str, prefix: str, silent: bool, asynchronous: bool) -> Self:
-    return kind(root=root, prefix=prefix, silent=silent, asynchronous=asynchronous)
+def _again(
+    kind: type[Self], root: str, prefix: str, silent: bool, asynchronous: bool, paranoid: bool | None = None
+) -> Self:
+    return kind(root=root, prefix=prefix, silent=silent, asynchronous=asynchronous, paranoid=paranoid)

@@ -38,6 +38,7 @@ class Reading(Pictures):
         tries: int = 1,
         delay: float = 1,
         trust: Trust | None = None,
+        paranoid: bool | None = None,
     ) -> list[Any] | None:
         """Return the records of a file as a list, None where there is no such file.
 
@@ -50,13 +51,18 @@ class Reading(Pictures):
             tries: how often to look for a file that is not there yet, or has nothing in it yet.
             delay: seconds between two looks.
             trust: classes that may be rebuilt, as `["package.Class"]`; True for all, which can execute code.
+            paranoid: True reads what a stranger wrote: the same values, several times slower, in bounded memory and
+                work; by default what `configure` or `ML_LOGGER_PARANOID` says.
 
         Raises:
             UntrustedData: a record names a class that is not trusted.
+            CorruptData: a record is larger than `ML_LOGGER_MAX_PICKLE`, or, where reading is paranoid, asks for more
+                than `ML_LOGGER_MAX_OPCODES` or `ML_LOGGER_MAX_NESTING`.
+            InvalidSetting: `paranoid` and `trust` together.
         """
 
         def read() -> list[Any] | None:
-            found = self._records(paths, key, start, stop, trust)
+            found = self._records(paths, key, start, stop, trust, paranoid)
             return None if found is None else list(found)
 
         while True:
@@ -73,9 +79,10 @@ class Reading(Pictures):
         start: int | None = None,
         stop: int | None = None,
         trust: Trust | None = None,
+        paranoid: bool | None = None,
     ) -> Iterator[Any]:
         """Return an iterator over the records of a file, decoded as they arrive; none where there is no such file."""
-        return self._records(paths, key, start, stop, trust) or iter(())
+        return self._records(paths, key, start, stop, trust, paranoid) or iter(())
 
     def follow(
         self, *paths: PathLike, key: PathLike | None = None, poll: float = 1.0, timeout: float | None = None
@@ -106,21 +113,29 @@ class Reading(Pictures):
         start: int | None,
         stop: int | None,
         trust: Trust | None,
+        paranoid: bool | None,
     ) -> Iterator[Any] | None:
         from ml_logger import readers
 
         store, target = self._settled(), self._target(paths, key)
-        trusted = config.get("ML_LOGGER_TRUST") if trust is None else trust
+        manner: Any = self._manner(trust, paranoid)
         candidates = [target]
         if target.rpartition("/")[2] == DATA_FILE:
             # Programs of 2018 read the metrics under this name.
             candidates.append(target[: -len(DATA_FILE)] + METRICS_FILE)
         for candidate in candidates:
             try:
-                return readers.read_records(store, candidate, start=start, stop=stop, trust=trusted)
+                return readers.read_records(store, candidate, start=start, stop=stop, **manner)
             except KeyNotFound:
                 continue
         return None
+
+    def _manner(self, trust: Trust | None = None, paranoid: bool | None = None) -> dict[str, Any]:
+        """Return how stored pickles are read: what a call says, then the logger, then the settings."""
+        said = self._paranoid if paranoid is None else paranoid
+        if trust is None:
+            trust = not said and config.get("ML_LOGGER_TRUST")
+        return {"trust": trust, "paranoid": config.get("ML_LOGGER_PARANOID") if said is None else said}
 
     def _target(self, paths: tuple[PathLike, ...], key: PathLike | None) -> str:
         return self._key(*paths, *(() if key is None else (key,)))
