@@ -95,3 +95,13 @@ def test_reading_is_measured_beside_a_loop() -> None:
     ):
         [line] = re.findall(rf"^{name}server +│( +[0-9.,]+ +[0-9.]+){besides}$", printed, re.M)
         assert all(float(number.replace(",", "")) > 0 for number in line.split())
+
+
+def test_paranoid_reading_is_measured_beside_the_default() -> None:
+    """Each kind of record has a line: both ways of reading, and how many times the one the other takes."""
+    printed = quick("decode.py")
+
+    for kind in ("row of 12 numbers", "row with a numpy.float32", "array of 8 kB", "array of 1 MB"):
+        [line] = re.findall(rf"^{re.escape(kind)} +│(.*)$", printed, re.MULTILINE)
+        default, paranoid, times = map(float, line.split())
+        assert min(default, paranoid, times) > 0
