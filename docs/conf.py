@@ -13,8 +13,9 @@ from sphinx.util.docutils import SphinxDirective
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from ml_logger import __version__, config
+from ml_logger import __version__
 from ml_logger.encoders.audited import ENTRIES
+from ml_logger.settings import SETTINGS
 
 project = "ML-Logger"
 author = "the ML-Logger authors"
@@ -66,12 +67,12 @@ class Table(SphinxDirective):
 class SettingsTable(Table):
     """`.. settings-table::` - the table of settings, from the one in the code."""
 
-    source = "ml_logger/config.py"
+    source = "ml_logger/settings.py"
     head = ("Variable", "What it does (its default)")
 
     def rows(self) -> list[tuple[str, str]]:
         """Return each variable and its help."""
-        return [(f"``{setting.name}``", setting.help) for setting in config.SETTINGS.values()]
+        return [(f"``{setting.name}``", setting.help) for setting in SETTINGS.values()]
 
 
 class AuditedTable(Table):

@@ -21,6 +21,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     ["errors", "version"],
     ["columns"],
+    ["settings"],
     ["notices", "forks", "config", "keys", "colors", "jobs", "consoles", "devices"],
     ["stores.base"],
     [

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 import ml_logger
-from ml_logger import ML_Logger, cli, config
+from ml_logger import ML_Logger, cli
 from ml_logger.encoders import audited
 from ml_logger.server import __main__ as server
 from ml_logger.server.app import Service, create_app
+from ml_logger.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -88,11 +89,11 @@ def test_public_names_are_on_the_api_pages(name: str) -> None:
     assert re.search(rf"^\.\. (data|auto\w+):: ml_logger\.{re.escape(name)}$", API, re.M)
 
 
-@pytest.mark.parametrize("name", config.SETTINGS)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_settings_are_generated_into_their_page(name: str) -> None:
     """The page of settings is generated from the table, and each setting says what it does."""
     assert re.search(r"^\.\. settings-table::$", page("settings"), re.M)
-    assert config.SETTINGS[name].help.endswith(".")
+    assert SETTINGS[name].help.endswith(".")
 
 
 @pytest.mark.parametrize("entry", audited.ENTRIES, ids=lambda entry: "-".join(entry.names))
@@ -108,7 +109,7 @@ def test_settings_that_the_docs_name_exist() -> None:
     named = {name for text in TEXTS for name in re.findall(r"\bML_LOGGER_[A-Z_]*[A-Z]", text.read_text("utf-8"))}
 
     assert named
-    assert named <= {*config.SETTINGS}
+    assert named <= {*SETTINGS}
 
 
 @pytest.mark.parametrize("flag", flags(server.parser()))
@@ -228,7 +229,7 @@ def test_the_built_pages_hold_every_public_name(built: Path) -> None:
 
     assert [name for name in wanted if f'id="{name}"' not in api] == []
     assert [name for name in errors if f'id="ml_logger.errors.{name}"' not in api] == []
-    assert [name for name in config.SETTINGS if name not in settings] == []
+    assert [name for name in SETTINGS if name not in settings] == []
     listed = (built / "decoding.html").read_text(encoding="utf-8")
     assert [each for each in audited.AUDITED if not all(f">{part}<" in listed for part in each)] == []
 

@@ -25,11 +25,12 @@ import pytest
 import requests
 from PIL import Image
 
-from ml_logger import ML_Logger, config
+from ml_logger import ML_Logger
 from ml_logger.columns import containers, instructions, opcodes
 from ml_logger.encoders import arrays, images
 from ml_logger.errors import CorruptData, Refused
 from ml_logger.server.limits import DEFAULT, Limits
+from ml_logger.settings import SETTINGS
 from ml_logger.stores import open_store
 from ml_logger.stores.folder import Folder
 from ml_logger.testing import Server
@@ -78,7 +79,7 @@ def test_every_limit_is_a_setting_in_the_table(field: str) -> None:
     table = (DOCS / "server.rst").read_text().split("\nLimits\n------")[1]
     told = re.search(rf"^``{name}`` +(\S+(?: (?:MiB|s))?)  ", table, re.M)
 
-    assert name in config.SETTINGS
+    assert name in SETTINGS
     assert told is not None
     assert told[1] == (
         f"{value // 2**20} MiB" if field == "max_body" else f"{value:g} s" if "time" in field else f"{value:,}"

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ml_logger import config
 from ml_logger.errors import InvalidSetting
+from ml_logger.settings import SETTINGS
 from ml_logger.transport import frames
 
 
@@ -40,7 +41,7 @@ class Limits(NamedTuple):
 
 
 #: What holds where no setting says otherwise.
-DEFAULT = Limits._make(config.SETTINGS[f"ML_LOGGER_{name.upper()}"].default for name in Limits._fields)
+DEFAULT = Limits._make(SETTINGS[f"ML_LOGGER_{name.upper()}"].default for name in Limits._fields)
 
 
 def from_settings() -> Limits:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from ml_logger.config import SETTINGS
+from ml_logger.settings import SETTINGS
 from ml_logger.testing import Server
 from ml_logger.testing.faults import failpoints, oracle
 from ml_logger.testing.faults.oracle import Verdict
