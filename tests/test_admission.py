@@ -233,6 +233,7 @@ def test_an_allowed_site_may_read_and_write(site: Server) -> None:
         assert each.headers["access-control-allow-origin"] == "https://plots.example.org"
         assert each.headers["vary"] == "Origin"
         assert "access-control-allow-credentials" not in each.headers
+    assert raw(site, "GET", f"{protocol.FILES}/run/a", origin).headers["vary"] == "Accept, Origin"
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ class Admission:
         for name, value in (*ALWAYS.items(), *others.items()):
             headers.setdefault(name, value)
         if self._origins:
-            headers["Vary"] = "Origin"
+            headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Origin")))
             origin = request.headers.get("origin")
             if origin in self._origins:
                 headers["Access-Control-Allow-Origin"] = origin
