@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -30,6 +32,7 @@ from ml_logger.columns import containers, instructions, opcodes
 from ml_logger.encoders import arrays, images
 from ml_logger.errors import CorruptData, Refused
 from ml_logger.server.limits import DEFAULT, Limits
+from ml_logger.server.turns import Turns
 from ml_logger.settings import SETTINGS
 from ml_logger.stores import open_store
 from ml_logger.stores.folder import Folder
@@ -278,6 +281,46 @@ def test_a_page_does_not_walk_what_lies_before_it(tmp_path: Path) -> None:
     assert [entry.key for entry in folder.entries("**", "b", 1)] == ["b/inner/file"]
 
     assert [(tmp_path / name / "inner").stat().st_atime_ns for name in ("a", "c")] == [0, 0]
+
+
+def test_a_page_takes_its_time_and_no_more(tmp_path: Path) -> None:
+    """Where looking takes long a page ends early, also an empty one; the pages together are the whole list."""
+    server = programs.server_after("from ml_logger.server import files; files.LOOK = -1.0", tmp_path / "data")
+    server.start()
+    try:
+        assert post(server, b"".join(append(n + 1, b"x", key) for n, key in enumerate(KEYS))).status_code == 200
+        assert page(server, "limit=1000") == {"entries": [[KEYS[0], 1, ANY]], "next": KEYS[0]}
+        assert page(server, "limit=1000&pattern=none/*") == {"entries": []}
+        assert page(server, "limit=1000&pattern=**/none") == {"entries": [], "next": KEYS[0]}
+        store = open_store(server.url, None, {})
+        assert [entry.key for entry in store.entries()] == KEYS
+        assert [entry.key for entry in store.entries("**/metrics.pkl")] == [k for k in KEYS if k.endswith("rics.pkl")]
+        assert store.entries("**/none") == []
+        assert get(server, protocol.ENTRIES).status_code == 413
+    finally:
+        server.stop()
+
+
+def test_everybody_has_a_turn() -> None:
+    """Who asks for much is served between the others, in turn; what is called off meanwhile is not begun."""
+    done: list[str] = []
+
+    async def main() -> None:
+        turns = Turns(1)
+        started, hold = threading.Event(), threading.Event()
+        first = turns.take("greedy", lambda: (started.set(), hold.wait(30)))
+        assert await asyncio.to_thread(started.wait, 30)
+        asked = [turns.take("greedy", done.append, f"greedy {n}") for n in range(5)]
+        asked += [turns.take(name, done.append, name) for name in ("modest", "quiet")]
+        failing = turns.take("modest", int, "no number")
+        asked[1].cancel()
+        hold.set()
+        await asyncio.wait_for(asyncio.wait([first, failing, *asked]), 30)
+        assert isinstance(failing.exception(), ValueError)
+        turns.close()
+
+    asyncio.run(main())
+    assert done == ["greedy 0", "modest", "quiet", "greedy 2", "greedy 3", "greedy 4"]
 
 
 def test_the_client_asks_for_all_pages(paged: Server) -> None:

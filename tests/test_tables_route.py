@@ -209,6 +209,24 @@ def test_a_server_without_the_route_is_read_file_by_file(tmp_path: Path) -> None
     assert all(all(map(identical, remote[key][2], local[key][2])) for key in local)
 
 
+def test_an_answer_may_take_any_number_of_turns(tmp_path: Path) -> None:
+    """Where each file that is looked at takes a turn, also one that does not match, all tables come."""
+    before = "from ml_logger.server import tables; tables.AT_LEAST_EVERY = -1.0; tables.READY = 1"
+    slow = programs.server_after(before, tmp_path / "data")
+    slow.start()
+    put(slow.data_dir)
+    for n in range(50):
+        (slow.data_dir / f"{n}.other").write_bytes(b"")
+    store = open_store(slow.url, None, {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of damage, which is told elsewhere
+        found = [key for key, _ in read_tables(store, "**/*.???", ["a"])]
+    store.close()
+    slow.stop()
+
+    assert found == sorted(files())
+
+
 def test_a_server_that_comes_back_goes_on_behind_the_last_table(server: Server) -> None:
     """When it is killed between two tables and started again, each table comes once, and all of them."""
     data = file_of(rows_of(([{f"metric {n}": "float" for n in range(8)}], 30_000, 1)))

@@ -24,12 +24,16 @@ from ml_logger.server.connections import Traffic
 from ml_logger.server.limits import DEFAULT, Limits
 from ml_logger.server.mounts import NETWORK, file_system
 from ml_logger.server.tokens import Tokens, guard
+from ml_logger.server.turns import Turns
 from ml_logger.stores.folder import Folder
 from ml_logger.transport import protocol
 
 T = TypeVar("T")
 
 routes = Blueprint("health")
+
+#: Threads for work that takes long, as of listings and tables of rows; and for the batches that come in.
+LONG, DECODERS = 2, 2
 
 #: Seconds after which a request whose body stops coming, or whose answer stops being taken, is given up.
 STALLED = 120.0
@@ -48,9 +52,10 @@ class Service:
         self.catalog = Catalog(self.folder.private("catalog.db"), "FULL" if power else "NORMAL", _journal(data_dir))
         self.committer = Committer(self.folder, self.catalog, power=power, fail=self._fail)
         self.bodies = Bodies(limits.max_body, limits.body_timeout)
-        self.tables = tables.Tables()
+        self.turns, self.places = Turns(LONG), tables.Places()
         self.audit = Audit(audit or self.folder.private("audit.log"), always=audit is not None)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ml-logger-files")
+        self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="ml-logger-batches")
 
     def _fail(self, why: str) -> None:
         self.failure = why
@@ -60,12 +65,17 @@ class Service:
         """Do work that may block outside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
 
+    async def decode(self, work: Callable[..., T], *args: Any) -> T:
+        """Do as `in_thread`, for batches: they do not wait for those who read, and a disk that is slow for them."""
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, work, *args)
+
     def close(self) -> None:
         """Finish what was accepted."""
         self.committer.close()
-        self.tables.close()
+        self.turns.close()
         self.audit.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._decoders):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _journal(data_dir: Path) -> str:

@@ -37,7 +37,7 @@ async def post_batch(request: Request) -> HTTPResponse:
         return json({"error": f"{protocol.WRITER} must be 32 hexadecimal digits"}, 400)
     service = request.app.ctx.service
     async with service.bodies.read(request) as body:
-        batch = await service.in_thread(_take, request, body)
+        batch = await service.decode(_take, request, body)
         del body
         answer = await asyncio.wrap_future(service.committer.submit(writer, batch))
     headers = {"Retry-After": str(RETRY_AFTER)} if answer.status in (503, 507) else None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import re
 import stat
+import time
 import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from email.utils import formatdate
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -22,6 +25,7 @@ from ml_logger import keys
 from ml_logger.errors import InvalidKey, KeyNotFound
 from ml_logger.server.appends import Appends
 from ml_logger.server.tokens import allowed
+from ml_logger.server.turns import client_of
 from ml_logger.stores.folder import READ_SIZE, Folder, missing_or_failed
 from ml_logger.transport import pieces, protocol
 
@@ -29,6 +33,9 @@ routes = Blueprint("files")
 
 _LIMIT = re.compile("[1-9][0-9]{0,17}", re.ASCII)
 _RANGE = re.compile(r"bytes=(?:([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19}))", re.ASCII)
+
+#: Seconds that a page of a listing looks at files.
+LOOK = 0.25
 
 _PREFIX = re.compile(r"([0-9]{1,19})-([0-9]{1,19}) ([0-9a-f]{8})", re.ASCII)
 
@@ -105,12 +112,13 @@ async def get_entries(request: Request) -> HTTPResponse:
     if limit is not None and not _LIMIT.fullmatch(limit):
         raise SanicException("limit is a number of files, 1 or more", status_code=400)
     most = min(int(limit or service.limits.max_entries), service.limits.max_entries)
-    asked = args.get("pattern", "**"), args.get("after", ""), most + 1, request.ctx.token.prefix
-    listing = await service.in_thread(_listing, service.committer.appends, service.folder, most, asked)
-    if limit is None and "next" in listing:
+    asked = args.get("pattern", "**"), args.get("after", ""), request.ctx.token.prefix
+    work = partial(_listing, service.committer.appends, service.folder, most, *asked)
+    listing, goes_on = await service.turns.take(client_of(request), work)
+    if limit is None and goes_on:
         # Half a list under the address of a whole one would be believed.
-        raise SanicException(f"more than {most:,} files match: ask for pages, with limit= and after=", status_code=413)
-    return raw(json.dumps(listing, ensure_ascii=False, separators=(",", ":")).encode(), content_type="application/json")
+        raise SanicException("that is more than one page: ask for pages, with limit= and after=", status_code=413)
+    return raw(listing, content_type="application/json")
 
 
 @asynccontextmanager
@@ -208,6 +216,19 @@ def _range(header: str | None, length: int) -> tuple[int, int, int]:
     return (start, stop, 206) if start < stop else (0, 0, 416)
 
 
-def _listing(appends: Appends, folder: Folder, most: int, asked: tuple[str, str, int, str]) -> dict[str, Any]:
-    found = [[key, appends.committed(key, size), mtime] for key, size, mtime in folder.entries(*asked)]
-    return {"entries": found} if len(found) <= most else {"entries": found[:most], "next": found[most - 1][0]}
+def _listing(appends: Appends, folder: Folder, most: int, pattern: str, after: str, below: str) -> tuple[bytes, bool]:
+    """Return a page of a listing, and whether there is a next one: it ends when it is full, or took its time."""
+    found: list[tuple[str, int, float]] = []
+    last, until, page = "", math.inf, {}
+    with closing(folder.look(pattern, after, below)) as files:
+        for entry, matches in files:
+            if last and ((matches and len(found) == most) or time.monotonic() > until):
+                page["next"] = last
+                break
+            if not last:
+                until = time.monotonic() + LOOK  # from the first file on: so each page comes further, whatever it takes
+            last = entry.key
+            if matches:
+                found.append((entry.key, appends.committed(entry.key, entry.size), entry.mtime))
+    listing = json.dumps({"entries": found, **page}, ensure_ascii=False, separators=(",", ":"))
+    return listing.encode(), "next" in page

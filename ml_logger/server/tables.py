@@ -6,18 +6,23 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import asynccontextmanager, closing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sanic import Blueprint, HTTPResponse, Request
 from sanic import json as sanic_json
+from sanic.exceptions import SanicException
 from sanic.response import ResponseStream
 
 from ml_logger import keys
-from ml_logger.errors import CorruptData, KeyNotFound, LoggerError, UntrustedData
+from ml_logger.errors import CorruptData, KeyNotFound, StorageFailed, UntrustedData
 from ml_logger.server.appends import Appends
+from ml_logger.server.committer import RETRY_AFTER
 from ml_logger.server.tokens import allowed
+from ml_logger.server.turns import client_of
 from ml_logger.stores.folder import READ_SIZE, Folder, missing_or_failed
 from ml_logger.transport import protocol
 
@@ -27,8 +32,8 @@ if TYPE_CHECKING:
 
 routes = Blueprint("tables")
 
-#: How many answers are decoded at one moment, and how many are under way: each holds a file open, and a piece of it.
-DECODING, MOST = 2, 16
+#: How many answers are under way, and how many of them for one client: each holds a file open, and a piece of it.
+MOST, MOST_OF_ONE = 16, 12
 #: Seconds that a request waits for its turn, before the client is told to read the files itself.
 PATIENCE = 5.0
 #: Bytes of a file that become one table of the answer.
@@ -60,35 +65,39 @@ class Question(NamedTuple):
     shapes: Shapes
 
 
-class Tables:
-    """The threads that decode, and the turns of those who ask."""
+class Places:
+    """The places of those who are being answered: so many, and not all of them for one client."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(DECODING, thread_name_prefix="ml-logger-tables")
-        self._turns: asyncio.Semaphore | None = None
+        self._places = asyncio.Semaphore(MOST)
+        self._taken: Counter[str] = Counter()
 
-    async def turn(self) -> bool:
-        """Wait for a turn, not for long; tell whether there is one, which `done` gives back."""
-        if self._turns is None:  # made by the event loop that it belongs to
-            self._turns = asyncio.Semaphore(MOST)
+    @asynccontextmanager
+    async def one(self, client: str) -> AsyncIterator[None]:
+        """Wait for a place, not for long, and keep it as long as the block lasts.
+
+        Raises:
+            SanicException: 503, there is none.
+        """
+        if self._taken[client] >= MOST_OF_ONE:
+            raise _busy("many questions of yours are being answered")
+        self._taken[client] += 1
         try:
-            await asyncio.wait_for(self._turns.acquire(), PATIENCE)
-        except asyncio.TimeoutError:
-            return False
-        return True
+            try:
+                await asyncio.wait_for(self._places.acquire(), PATIENCE)
+            except asyncio.TimeoutError:
+                raise _busy("many others are being answered") from None
+            try:
+                yield
+            finally:
+                self._places.release()
+        finally:
+            self._taken[client] -= 1
+            self._taken = +self._taken  # who has none is forgotten
 
-    def done(self) -> None:
-        """Let the next one have a turn."""
-        assert self._turns is not None
-        self._turns.release()
 
-    def step(self, answer: Iterator[bytes]) -> asyncio.Future[bytes]:
-        """Make the next bytes of an answer, in a thread; none at its end."""
-        return asyncio.get_running_loop().run_in_executor(self._threads, _step, answer)
-
-    def close(self) -> None:
-        """Begin nothing new."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+def _busy(text: str) -> SanicException:
+    return SanicException(text, status_code=503, headers={"Retry-After": str(RETRY_AFTER)})
 
 
 @routes.post(protocol.TABLES, stream=True, ctx_scope="read", ctx_keeps_prefix=True)
@@ -101,23 +110,21 @@ async def post_tables(request: Request) -> HTTPResponse | ResponseStream | None:
         question = await service.in_thread(question_of, body)
         del body
     below = allowed(request, "read", *([] if question.key is None else [question.key])).prefix
-    if not await service.tables.turn():
-        return sanic_json({"error": "many others are being answered"}, 503, headers={"Retry-After": "1"})
-    answer = _answer(service.folder, service.committer.appends, question, below)
-    step: asyncio.Future[bytes] | None = None
-    try:
-        step = service.tables.step(answer)
-        data = await asyncio.shield(step)  # a key that is not there raises here
-        response = await request.respond(content_type=protocol.TABLES_TYPE, headers={"Cache-Control": "no-store"})
-        while data:
-            await response.send(data)
-            step = service.tables.step(answer)
-            data = await asyncio.shield(step)
-        await response.eof()
-        return None
-    finally:
-        service.tables.done()
-        if step is not None:
+    async with service.places.one(client_of(request)):
+        answer = _answer(service.folder, service.committer.appends, question, below)
+        take = partial(service.turns.take, client_of(request), _step, answer)
+        step: asyncio.Future[bytes | None] = take()
+        try:
+            data = await asyncio.shield(step)  # a key that is not there raises here
+            response = await request.respond(content_type=protocol.TABLES_TYPE, headers={"Cache-Control": "no-store"})
+            while data is not None:
+                if data:
+                    await response.send(data)
+                step = take()
+                data = await asyncio.shield(step)
+            await response.eof()
+            return None
+        finally:
             step.add_done_callback(lambda done: _close(done, answer))  # the client may have gone away in the middle
 
 
@@ -151,39 +158,39 @@ def question_of(body: bytes) -> Question:
     return Question(None if key is None else keys.check(key), pattern, after, columns, known, x, points, Shapes())
 
 
-def _close(step: asyncio.Future[bytes], answer: Generator[bytes, None, None]) -> None:
+def _close(step: asyncio.Future[bytes | None], answer: Generator[bytes, None, None]) -> None:
     if not step.cancelled():
         step.exception()  # looked at: nobody waits for it any more
     answer.close()
 
 
-def _step(answer: Iterator[bytes]) -> bytes:
-    """Return the next bytes of an answer: so many, or those of some time, but one piece at least."""
+def _step(answer: Iterator[bytes]) -> bytes | None:
+    """Return the next bytes of an answer: so many, or those of some time, but one piece at least; None at its end."""
     pieces, size, until = [], 0, time.monotonic() + AT_LEAST_EVERY
     for piece in answer:
         pieces.append(piece)
         size += len(piece)
         if size >= READY or time.monotonic() > until:
-            break
-    return b"".join(pieces)
+            return b"".join(pieces)
+    return b"".join(pieces) or None
 
 
 def _answer(folder: Folder, appends: Appends, question: Question, below: str) -> Generator[bytes, None, None]:
-    """Yield the blocks of an answer."""
+    """Yield the blocks of an answer; empty ones while nothing is found, so that it can be left."""
     from ml_logger.columns import wire
 
     if question.key is not None:
         yield from _file(appends, question.key, question)
-    else:
-        for entry in folder.entries(question.pattern, below=below):
-            if entry.key > question.after:
-                try:
-                    yield from _file(appends, entry.key, question)
-                except KeyNotFound:
-                    continue  # removed since it was listed
-                except LoggerError as error:
-                    yield wire.note(kind="failed", error=str(error))
-                    return
+        yield wire.note(kind="stop")
+        return
+    try:
+        with closing(folder.look(question.pattern, question.after, below)) as files:
+            for entry, matches in files:
+                with suppress(KeyNotFound):  # removed since it was listed
+                    yield from _file(appends, entry.key, question) if matches else (b"",)
+    except StorageFailed as error:
+        yield wire.note(kind="failed", error=str(error))
+        return
     yield wire.note(kind="stop")
 
 

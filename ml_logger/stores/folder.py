@@ -10,7 +10,7 @@ import errno
 import itertools
 import os
 import stat as stat_module
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -129,26 +129,34 @@ class Folder:
             limit: how many to return at most.
             below: a key: only it and those below it are listed, and nothing else is walked.
         """
+        with closing(self.look(pattern, after, below)) as found:
+            return list(itertools.islice((entry for entry, matches in found if matches), limit))
+
+    def look(self, pattern: str, after: str = "", below: str = "") -> Generator[tuple[Entry, bool], None, None]:
+        """Do as `entries`, file by file, also those that do not match: so that it can be left at any time.
+
+        Yields:
+            the files that are looked at, sorted, and whether each is among the entries.
+        """
         top = keys.literal_folder(keys.normal(pattern))
         matches = keys.pattern(pattern).fullmatch
         if top and not is_key(top):
-            return []  # nothing is under what is no key, and walking there could lead out
+            return  # nothing is under what is no key, and walking there could lead out
         try:
             if not keys.within(top, below):
                 mode = self.mode(below) if keys.within(below, top) else None
                 if mode is None:
-                    return []
+                    return
                 top = below if stat_module.S_ISDIR(mode) else below.rpartition("/")[0]
             with (
                 self.parent(f"{top}/x" if top else "x") as (fd, _),
                 closing(walk(fd, top, after, follow_links=self.follow_links)) as found,
             ):
-                wanted = (one for one in found if matches(one.key) and keys.within(one.key, below))
-                return list(itertools.islice(wanted, limit))
+                for one in found:
+                    yield one, keys.within(one.key, below) and matches(one.key) is not None
         except OSError as error:
-            if error.errno in _MISSING:
-                return []
-            raise failed(error, pattern) from None
+            if error.errno not in _MISSING:
+                raise failed(error, pattern) from None
 
     def private(self, *names: str) -> Path:
         """Return a path of our own bookkeeping; the folder that holds it exists afterwards."""
