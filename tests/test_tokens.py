@@ -822,6 +822,73 @@ def test_what_is_committed_has_a_line_whoever_is_still_there(kinds: tuple[Server
     assert [line["committed"] for line in lines(server, 7)[3:]] == [2000, 2000, 2000, 1]
 
 
+def test_a_batch_that_waits_has_a_line_when_it_is_committed(kinds: tuple[Server, dict[str, str]]) -> None:
+    """A client that hangs up while its small batch waits for a larger one has a line with what became of it."""
+    server, made = kinds
+    large = b"".join(append(seq, b"x", f"large/{seq % 1000}") for seq in range(1, 2001))
+    clients = [_sent(server, made["write"], "d" * 32, large)]
+    programs.wait_until((server.data_dir / "large" / "1").exists)  # it is being written, for some time
+    clients += [_sent(server, made["write"], f"{n:032x}", append(1, b"x", f"small/{n}")) for n in range(20)]
+    for _ in range(8):  # the batches were handed to the threads before these, which are done
+        assert get(server, f"{protocol.FILES}/none", **bearer(made["read"])).status_code == 404
+    for client in clients:
+        client.close()
+    found = lines(server, 3 + len(clients))[3:]
+    stored = {path.name for path in (server.data_dir / "small").iterdir()}
+
+    told = {line["keys"][0]: line for line in found if "keys" in line}  # type: ignore[index]
+    assert len(stored) >= 10
+    for name in stored:
+        line = told[f"small/{name}"]
+        assert (line["who"], line["status"], line["committed"], line["ops"]) == ("write", 200, 1, {"append": 1})
+    others = [line for line in found if line["status"] != 200]
+    assert all((line["status"], line["error"]) == (503, "given up before it was answered") for line in others)
+    assert len(found) == len(clients) == len(stored) + len(others) + 1
+
+
+def _sent(server: Server, secret: str, writer: str, body: bytes) -> socket.socket:
+    """Send a batch whole, and return the connection without waiting for the answer."""
+    client = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    head = (
+        f"POST /v1/batches HTTP/1.1\r\nHost: localhost\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
+        f"Authorization: Bearer {secret}\r\n{protocol.WRITER}: {writer}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    client.sendall(head.encode() + body)
+    return client
+
+
+def test_no_name_forges_or_bloats_a_line(kinds: tuple[Server, dict[str, str]]) -> None:
+    """Line ends, escape sequences and very long keys, addresses and methods stay one line, and a short one."""
+    server, made = kinds
+    evil = [
+        'a"}\n{"who": "admin", "status": 200}',
+        "b\r\n\x1b[2J\x1b]0;title\x07",
+        "c\u2028\u2029\x85\u202e",
+        "d" * 60_000,
+        "e\x00" * 30_000,
+    ]
+    post(server, b"".join(append(seq, b"x", key) for seq, key in enumerate(evil, 1)), **bearer(made["write"]))
+    requests.post(f"{server.url}/{'%0A' * 1000}?token={made['write']}", headers=bearer(WRONG), timeout=30)
+    requests.request("X" * 5000, server.url + "/", headers=bearer(made["write"]), timeout=30)
+    found = lines(server, 6)[3:]
+    data = (server.data_dir / ".ml_logger" / "audit.log").read_bytes()
+
+    assert [line["who"] for line in found] == ["write", None, "write"]
+    assert found[0]["keys"] == [key[:200] for key in evil]
+    assert all(byte == 10 or 32 <= byte < 127 for byte in data)
+    assert max(map(len, data.splitlines())) < 8000
+    assert made["write"].encode() not in data and b"token=" not in data
+
+
+def test_a_line_names_both_ends_of_a_move(kinds: tuple[Server, dict[str, str]]) -> None:
+    """What a move or a copy changes is where it leads: the target stands beside the source."""
+    server, made = kinds
+    frame = frames.encode(1, Op.MOVE, b"me/run", b"me/taken")
+    assert post(server, frame, **bearer(made["mine"])).json()["committed"] == 1
+
+    assert lines(server, 4)[3]["keys"] == ["me/run", "me/taken"]
+
+
 def test_an_audit_log_does_not_grow_for_ever(tmp_path: Path) -> None:
     """A long log is set aside under another name, and the next one begins."""
     path = tmp_path / "audit.log"

@@ -111,6 +111,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     app.on_request(guard(app.ctx.tokens))
     app.register_middleware(note_answer, "response")
     app.exception(Exception)(answer_error)
+    app.error_handler.add(asyncio.CancelledError, answer_error)
     return app
 
 
@@ -121,7 +122,7 @@ async def health(request: Request) -> HTTPResponse:
     return json({"status": "ok", "catalog": service.catalog.id, **service.committer.counts()})
 
 
-async def answer_error(request: Request, error: Exception) -> HTTPResponse:
+async def answer_error(request: Request, error: BaseException) -> HTTPResponse:
     """Answer an error with a status and one sentence; what a client sent is not echoed by Sanic's pages."""
     if isinstance(error, LoggerError):
         kind = {protocol.ERROR: type(error).__name__}
@@ -130,7 +131,9 @@ async def answer_error(request: Request, error: Exception) -> HTTPResponse:
         text = {404: "there is no such address", 405: "this address takes other methods"}.get(error.status_code)
         status = status_of_head(request, error.status_code)
         return json({"error": text or error.message or str(error)}, status, headers=error.headers)
-    if isinstance(error, MemoryError):
-        return json({"error": "the server is out of memory"}, 503, headers={"Retry-After": str(RETRY_AFTER)})
+    if isinstance(error, (MemoryError, asyncio.CancelledError)):
+        # Of one that is given up only the audit log is told, unless the server is about to end.
+        why = "the server is out of memory" if isinstance(error, MemoryError) else "given up before it was answered"
+        return json({"error": why}, 503, headers={"Retry-After": str(RETRY_AFTER)})
     notice(f"{request.method} {request.path} failed: {type(error).__name__}: {error}")
     return json({"error": "the server made a mistake; its log says which"}, 500)

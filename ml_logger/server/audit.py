@@ -8,7 +8,9 @@ import queue
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timezone
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,16 @@ LONGEST = 32 * 2**20
 MOST_WAITING = 10_000
 #: Keys that one line names.
 MOST_KEYS = 5
+#: Characters of a key, an address or an error that a line holds: clients choose them, and a log must not be theirs.
+MOST_TEXT = 200
 
 
-def what(batch: list[Frame]) -> dict[str, Any]:
-    """Return what a batch asks for: how many of each operation, and the first keys that they are about."""
-    named = dict.fromkeys(frame.key for frame in batch)
+def what(batch: list[Frame], touched: Iterable[str]) -> dict[str, Any]:
+    """Return what a batch asks for: how many of each operation, and the first keys that it touches."""
+    named = dict.fromkeys(touched)
     counts = Counter(frame.op.name.lower() for frame in batch)
-    return {"ops": dict(counts), "keys": [*named][:MOST_KEYS], "more_keys": max(0, len(named) - MOST_KEYS)}
+    keys = [key[:MOST_TEXT] for key in islice(named, MOST_KEYS)]
+    return {"ops": dict(counts), "keys": keys, "more_keys": max(0, len(named) - MOST_KEYS)}
 
 
 class Audit:
@@ -48,23 +53,25 @@ class Audit:
         self.always = always
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
         self._missing = 0
         self._is_told = False
 
     def note(self, request: Request, response: BaseHTTPResponse) -> None:
-        """Write down a request and its answer."""
+        """Write down a request and its answer. For any thread."""
         if scope_of(request) == "read" or not (self.always or request.app.ctx.tokens.required):
             return
-        if self._lines.qsize() >= MOST_WAITING:
-            self._missing += 1
-            return
         line = {**_described(request), **_result(response)}
-        if self._missing:
-            line["left_out_before"], self._missing = self._missing, 0
-        self._lines.put(json.dumps(line).encode() + b"\n")
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="ml-logger-audit", daemon=True)
-            self._thread.start()
+        with self._lock:
+            if self._lines.qsize() >= MOST_WAITING:
+                self._missing += 1
+                return
+            if self._missing:
+                line["left_out_before"], self._missing = self._missing, 0
+            self._lines.put(json.dumps(line).encode() + b"\n")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="ml-logger-audit", daemon=True)
+                self._thread.start()
 
     def close(self) -> None:
         """Write what waits, for at most a few seconds."""
@@ -108,7 +115,7 @@ def _described(request: Request) -> dict[str, Any]:
         "time": datetime.fromtimestamp(time.time(), timezone.utc).isoformat(timespec="milliseconds"),
         "who": token.name or None if token is not None else None,
         "address": request.ip,
-        "request": f"{request.method} {request.path[:200]}",
+        "request": f"{request.method[:MOST_TEXT]} {request.path[:MOST_TEXT]}",
         "size": int(size) if size.isascii() and size.isdigit() and len(size) < 20 else None,
         **getattr(request.ctx, "what", {}),
     }
@@ -118,7 +125,10 @@ def _result(response: BaseHTTPResponse) -> dict[str, Any]:
     result: dict[str, Any] = {"status": response.status}
     try:
         said = json.loads(response.body or b"{}")
-        result |= {name: said[name] for name in ("committed", "error") if name in said}
+        if "committed" in said:
+            result["committed"] = said["committed"]
+        if "error" in said:
+            result["error"] = str(said["error"])[:MOST_TEXT]
         if said.get("rejected"):
             result["rejected"] = len(said["rejected"])
     except (ValueError, TypeError, AttributeError):
@@ -127,6 +137,7 @@ def _result(response: BaseHTTPResponse) -> dict[str, Any]:
 
 
 async def note_answer(request: Request, response: BaseHTTPResponse) -> HTTPResponse | None:
-    """Write down each request that is answered."""
-    request.app.ctx.service.audit.note(request, response)
+    """Write down each request that is answered, but for a batch whose line is written when it is committed."""
+    if not getattr(request.ctx, "line_follows", False):
+        request.app.ctx.service.audit.note(request, response)
     return None

@@ -12,7 +12,7 @@ from sanic import Blueprint, HTTPResponse, Request, json
 from ml_logger import keys
 from ml_logger.errors import CorruptData
 from ml_logger.server.audit import what
-from ml_logger.server.committer import RETRY_AFTER
+from ml_logger.server.committer import RETRY_AFTER, Answer
 from ml_logger.server.tokens import allowed
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.frames import Op
@@ -39,7 +39,17 @@ async def post_batch(request: Request) -> HTTPResponse:
     async with service.bodies.read(request) as body:
         batch = await service.decode(_take, request, body)
         del body
-        answer = await asyncio.wrap_future(service.committer.submit(writer, batch))
+        answer = service.committer.submit(writer, batch)
+        try:
+            return _answered(await asyncio.wrap_future(answer))
+        except asyncio.CancelledError:
+            # The client has gone, the batch is committed all the same: the audit log is told what became of it.
+            request.ctx.line_follows = True
+            answer.add_done_callback(lambda done: service.audit.note(request, _answered(done.result())))
+            raise
+
+
+def _answered(answer: Answer) -> HTTPResponse:
     headers = {"Retry-After": str(RETRY_AFTER)} if answer.status in (503, 507) else None
     return json(answer.body, answer.status, headers=headers)
 
@@ -51,12 +61,12 @@ def _take(request: Request, body: bytes) -> list[frames.Frame]:
     be gone from the stream when somebody mends the token; so the client keeps them all, says why, and sends them then.
     """
     batch = _decode(body)
-    request.ctx.what = what(batch)
+    request.ctx.what = what(batch, _touched(batch))
     if request.ctx.token.prefix:
         allowed(request, "write", *_touched(batch))
     taken = _within(batch, request.app.ctx.service.limits.max_batch_files)
     if len(taken) < len(batch):
-        request.ctx.what = what(taken)
+        request.ctx.what = what(taken, _touched(taken))
     return taken
 
 
