@@ -40,7 +40,7 @@ class Color:
         if self.formatter is not None:
             try:
                 return str(self.formatter(self.value))
-            except Exception:  # a broken format of the user's must not stop the training
+            except Exception:  # nosec B110 # a broken format of the user's must not stop the training
                 pass
         return fallback(self.value)
 

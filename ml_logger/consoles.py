@@ -18,6 +18,6 @@ def show(text: str, end: str = "\n") -> None:
             tqdm.write(text, file=sys.stdout, end=end)
             sys.stdout.flush()
             return
-        except Exception:  # a broken stdout, or characters that it cannot hold: written below, as far as it goes
+        except Exception:  # nosec B110 # a broken stdout, or one that cannot hold this, is written to below
             pass
     write(sys.stdout, text + end)

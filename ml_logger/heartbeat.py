@@ -83,7 +83,7 @@ class Heartbeat:
             assert target is not None
             try:
                 self._tell(target)
-            except Exception:  # a heartbeat is not worth the training; the next one may succeed
+            except Exception:  # nosec B110 # a heartbeat is not worth the training; the next one may succeed
                 pass
             self._changed.wait(interval)
             self._changed.clear()

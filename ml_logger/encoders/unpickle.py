@@ -66,7 +66,7 @@ def load(file: io.BytesIO, trust: Trust = False, paranoid: bool = False, limits:
         if paranoid:
             return _load_by_machine(file, limits)
         if names is None:
-            return pickle.Unpickler(file).load()
+            return pickle.Unpickler(file).load()  # nosec B301 # the caller has said trust=True
         reader = CarefulReader(file) if _EXTENSIONS else Reader(file)
         if names:
             reader.trusted = names

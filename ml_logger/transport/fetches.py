@@ -78,7 +78,7 @@ class Fetch:
         while self._failures < TRIES and not self._deadline.passed():
             ceiling = min(LONGEST_DELAY, DELAY * 2**self._failures)
             self._failures += 1
-            time.sleep(random.uniform(0.5, 1.0) * ceiling)
+            time.sleep(random.uniform(0.5, 1.0) * ceiling)  # nosec B311 # spreads clients, hides nothing
             try:
                 return self._ask()
             except KeyNotFound:

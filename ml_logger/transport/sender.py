@@ -272,7 +272,7 @@ class Sender:
             return min(retry_after, LONGEST_DELAY)
         # Full jitter over an exponential ceiling: clients of a restarted server come back spread out, not at once.
         ceiling = min(LONGEST_DELAY, FIRST_DELAY * float(2 ** min(self._failures - 1, 10)))
-        return random.uniform(0.5, 1.0) * ceiling
+        return random.uniform(0.5, 1.0) * ceiling  # nosec B311 # it spreads clients, and hides nothing
 
     def _recovered(self) -> None:
         if self._denial in self._transport.told:
