@@ -35,7 +35,7 @@ BUILD = [Requirement(text) for text in PROJECT["build-system"]["requires"]]
 
 #: The first versions without a hole that was published, as far as a bound has to say it.
 MENDED = {
-    "numpy": "1.22",
+    "numpy": "1.24",
     "pandas": "1.0.4",
     "pillow": "12.3",
     "pyarrow": "23.0.1",
