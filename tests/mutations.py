@@ -178,8 +178,8 @@ MUTATIONS = (
     Mutation(
         "prefix of a listing",
         "ml_logger/server/files.py",
-        "most + 1, request.ctx.token.prefix",
-        'most + 1, ""',
+        'args.get("after", ""), request.ctx.token.prefix',
+        'args.get("after", ""), ""',
         ("tests/test_tokens.py", "-k", "narrows_listings"),
     ),
     Mutation(
