@@ -14,7 +14,7 @@ from sanic.exceptions import SanicException
 
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
-from ml_logger.server import batches, files, tables
+from ml_logger.server import batches, files, openapi, tables
 from ml_logger.server.admission import Admission, status_of_head
 from ml_logger.server.audit import Audit, note_answer
 from ml_logger.server.bodies import Bodies
@@ -89,7 +89,7 @@ def _journal(data_dir: Path) -> str:
 
 
 def create_app(service: Service, tokens: Tokens | None, admission: Admission | None = None) -> Sanic[Any, Any]:
-    """Build the application around a service; every request but the one for health is let in by its token, if any."""
+    """Build the application around a service; most requests are let in by their token, if any."""
     app = Sanic(f"ml_logger_{secrets.token_hex(4)}", configure_logging=False)
     app.config.update(
         REQUEST_MAX_SIZE=service.limits.max_body,
@@ -106,6 +106,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     app.blueprint(batches.routes)
     app.blueprint(files.routes)
     app.blueprint(tables.routes)
+    app.blueprint(openapi.routes)
     app.blueprint(routes)
     (admission or Admission()).install(app)
     app.on_request(guard(app.ctx.tokens))

@@ -21,7 +21,7 @@ routes = Blueprint("batches")
 
 _WRITER = re.compile(r"[0-9a-f]{32}")
 #: SQLite's integers end here; at a million records a second it is reached after 290,000 years.
-_MAX_SEQ = 2**63 - 1
+MAX_SEQ = 2**63 - 1
 
 
 @routes.post(protocol.BATCHES, stream=True, ctx_keeps_prefix=True)
@@ -82,7 +82,7 @@ def _decode(body: bytes) -> list[frames.Frame]:
     if not batch:
         raise CorruptData("the batch is empty")
     first = batch[0].seq
-    if not 0 < first <= _MAX_SEQ - len(batch):
+    if not 0 < first <= MAX_SEQ - len(batch):
         raise CorruptData(f"frames are numbered from 1: {first} is no number of a frame")
     for number, frame in enumerate(batch):
         if frame.seq != first + number:

@@ -19,6 +19,8 @@ from ml_logger.transport import protocol
 #: Seconds after which a request has the token file looked at again.
 LOOK_EVERY = 0.1
 
+#: What tells nothing that is secret, and is asked for by those who have no token yet.
+_OPEN = (protocol.HEALTH, protocol.OPENAPI)
 _READING = ("GET", "HEAD", "OPTIONS")
 #: What a request has where no token is needed.
 _ANYBODY = Token("", "", "admin", "", 0.0, None)
@@ -117,7 +119,7 @@ def guard(known: Tokens) -> Callable[[Request], Awaitable[HTTPResponse | None]]:
     """Return what is asked before each request: whether its token lets it in, and has the scope of the route."""
 
     async def let_in(request: Request) -> HTTPResponse | None:
-        if request.path == protocol.HEALTH:
+        if request.path in _OPEN:
             return None
         if known.is_due():
             await request.app.ctx.service.in_thread(known.look)

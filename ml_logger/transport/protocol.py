@@ -9,6 +9,7 @@ FILES = "/v1/files"
 ENTRIES = "/v1/entries"
 TABLES = "/v1/tables"
 HEALTH = "/v1/health"
+OPENAPI = "/v1/openapi.json"
 
 #: Not a type that a browser sends to other sites without asking first.
 CONTENT_TYPE = "application/x-ml-logger"

@@ -1,0 +1,261 @@
+"""`GET /v1/openapi.json`: every route, what it takes, and every answer, as OpenAPI 3.1.
+
+One place and not beside the handlers: most answers are those of all routes, and what a program is told about them
+reads as one. `tests/test_openapi.py` fails for a route that is not here, and for an answer that is not as told.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from sanic import Blueprint, HTTPResponse, Request, raw
+
+from ml_logger import keys
+from ml_logger.server.batches import MAX_SEQ
+from ml_logger.transport import protocol
+from ml_logger.version import __version__
+
+Json = dict[str, Any]
+Answers = dict[int, Json]
+
+routes = Blueprint("openapi")
+
+#: What any request may be answered with, whatever it asks for, before its route is reached or where it fails.
+ALWAYS = {
+    400: "A head, an address, a key or a value in it that makes no sense.",
+    403: "A token that does not reach as far, a name that the server does not go by, or a page of another site.",
+    408: "The head or the body came too slowly.",
+    411: "A body without a Content-Length in ASCII digits, or with a Transfer-Encoding.",
+    413: "A body that is too large, or a listing that takes pages.",
+    414: "An address that is too long.",
+    415: "Another content type, or a Content-Encoding.",
+    429: "Too many requests of this token, or this address, are under way.",
+    431: "A head that is too large, or too many headers.",
+    500: "A mistake in the server.",
+    503: "Busy, shutting down, or the disk cannot be written.",
+}
+#: And what else some are.
+OFTEN = {
+    401: "The token is missing, not known, or expired.",
+    404: "No such file.",
+    507: "The disk is full.",
+}
+
+_TEXT: Json = {"type": "string"}
+_COUNT: Json = {"type": "integer", "minimum": 0}
+_SEQ: Json = {"type": "integer", "minimum": 1, "maximum": MAX_SEQ}
+_KEY: Json = {"type": "string", "minLength": 1, "maxLength": keys.MAX_KEY_BYTES}
+_CATALOG: Json = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+_ENTRY: Json = {"type": "array", "prefixItems": [_KEY, _COUNT, {"type": "number"}], "items": False, "minItems": 3}
+
+
+def _object(required: Json, optional: Json | None = None) -> Json:
+    known = {**required, **(optional or {})}
+    return {"type": "object", "required": [*required], "properties": known, "additionalProperties": False}
+
+
+_REJECTED = _object({"seq": _SEQ, "error": _TEXT})
+_MARK: Json = {
+    "type": "array",
+    "prefixItems": [_TEXT, {"type": "integer"}, {"type": "number"}, {"type": "integer"}, _TEXT],
+    "items": False,
+    "minItems": 5,
+}
+SCHEMAS: Json = {
+    "Error": _object({"error": _TEXT}),
+    "Gap": _object({"catalog": _CATALOG, "error": _TEXT, "expected": _SEQ}),
+    "Acknowledgement": _object(
+        {"catalog": _CATALOG, "committed": _COUNT, "rejected": {"type": "array", "items": _REJECTED}}
+    ),
+    "Listing": _object({"entries": {"type": "array", "items": _ENTRY}}, {"next": _KEY}),
+    "Health": _object({"status": {"const": "ok"}, "catalog": _CATALOG, "commits": _COUNT, "syncs": _COUNT}),
+    "Question": {
+        "type": "object",
+        "properties": {
+            "key": {"anyOf": [_KEY, {"type": "null"}]},
+            "pattern": _TEXT,
+            "after": _TEXT,
+            "columns": {"anyOf": [{"type": "array", "items": _TEXT}, {"type": "null"}]},
+            "marks": {"anyOf": [{"type": "object", "additionalProperties": _MARK}, {"type": "null"}]},
+            "x": _TEXT,
+            "points": {"anyOf": [{"type": "integer", "minimum": 4}, {"type": "null"}]},
+        },
+    },
+}
+
+_VALIDATORS: Json = {
+    "ETag": "Names this version of the file.",
+    "Last-Modified": "In whole seconds.",
+    "Accept-Ranges": "Always `bytes`.",
+    protocol.MTIME: "Seconds since 1970, with a fraction.",
+}
+_AS_PIECES: Json = {protocol.RANGE: "With pieces: which bytes of the file they are, `START-STOP`."}
+_BYTES: Json = {"application/octet-stream": {}, protocol.PIECES: {}}
+
+
+def _answer(text: str, content: Json | None = None, headers: Json | None = None) -> Json:
+    """Describe one answer: what it is, its bodies by media type, its headers by what they tell."""
+    told: Json = {"description": text}
+    if content is not None:
+        told["content"] = content
+    if headers:
+        told["headers"] = {name: {"description": about, "schema": _TEXT} for name, about in headers.items()}
+    return told
+
+
+def _ref(schema: str) -> Json:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+def _refusal(status: int, text: str) -> Json:
+    headers: Json = {protocol.ERROR: "The kind of error, where it is one of the client's, too."}
+    if status in (429, 503, 507):
+        headers["Retry-After"] = "Seconds."
+    if status == 401:
+        headers["WWW-Authenticate"] = "What kind of token is asked for, and what was wrong with the one that came."
+    return _answer(text, _ref("Error"), headers)
+
+
+def _operation(
+    name: str, about: str, answers: Answers, also: tuple[int, ...] = (), parameters: Json | None = None, **more: Any
+) -> Json:
+    """Describe what one method of one address does: its own answers, those of `OFTEN` that it has, and `ALWAYS`."""
+    told = {str(status): answer for status, answer in answers.items()}
+    for status in (*ALWAYS, *also):
+        bare = _answer(ALWAYS.get(status) or OFTEN[status])
+        told.setdefault(str(status), bare if name.startswith("head") else {"$ref": f"#/components/responses/{status}"})
+    operation = {"operationId": name, "summary": about, **more, "responses": dict(sorted(told.items()))}
+    if parameters:
+        operation["parameters"] = [
+            {"name": key, "schema": _TEXT, "required": parameter["in"] == "path", **parameter}
+            for key, parameter in parameters.items()
+        ]
+    return operation
+
+
+def _header(about: str, **more: Any) -> Json:
+    return {"in": "header", "description": about, **more}
+
+
+def _query(about: str, **more: Any) -> Json:
+    return {"in": "query", "description": about, **more}
+
+
+def _body(kind: str, schema: Json) -> Json:
+    return {"required": True, "content": {kind: {"schema": schema} if schema else {}}}
+
+
+_PATH: Json = {"key": {"in": "path", "schema": _KEY, "description": "Percent-encoded once; a `/` may stay as it is."}}
+
+
+def _files() -> Json:
+    empty: Answers = {
+        304: _answer("It is the version of If-None-Match.", {}, _VALIDATORS),
+        412: _answer("It is none of the versions of If-Match, nor begins as the prefix says.", {}, _VALIDATORS),
+        416: _answer("It ends before the range begins.", {}, {**_VALIDATORS, "Content-Range": "How long it is."}),
+    }
+    found: Answers = {
+        200: _answer("All of it.", _BYTES, {**_VALIDATORS, **_AS_PIECES}),
+        206: _answer("A range of it.", _BYTES, {**_VALIDATORS, **_AS_PIECES, "Content-Range": "Which bytes."}),
+    }
+    asked = {
+        **_PATH,
+        "Range": _header("One range: bytes=5-9, bytes=5-, bytes=-5."),
+        "If-Match": _header("Only one of these versions, or one that begins as the prefix says."),
+        "If-None-Match": _header("Only another version than this one."),
+        "If-Range": _header("The range of this version; of another one, all of it."),
+        protocol.PREFIX: _header("What the client has of the file: START-STOP CRC, the last in hexadecimal."),
+    }
+    head: Answers = {200: _answer("Its size, in Content-Length, and times.", None, _VALIDATORS)}
+    return {
+        "get": _operation(
+            "get_file", "The bytes of a file, or of a range of it.", {**found, **empty}, (401, 404), asked
+        ),
+        "head": _operation("head_file", "The size of a file, and when it changed.", head, (401, 404), _PATH),
+    }
+
+
+def _batches() -> Json:
+    writer = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+    answers: Answers = {
+        200: _answer("Every frame up to `committed` is durable, or was refused for good.", _ref("Acknowledgement")),
+        409: _answer("Something is missing before the first frame.", _ref("Gap")),
+    }
+    return {
+        "post": _operation(
+            "post_batch",
+            "Consecutive frames of one writer; each is applied exactly once.",
+            answers,
+            (401, 507),
+            {protocol.WRITER: _header("The id of the writer.", schema=writer, required=True)},
+            requestBody=_body(protocol.CONTENT_TYPE, {}),
+        )
+    }
+
+
+def _entries() -> Json:
+    asked = {
+        "pattern": _query("A glob over keys; all files without one."),
+        "limit": _query("How many are wanted.", schema={"type": "integer", "minimum": 1}),
+        "after": _query("Only keys behind this one: the `next` of the page before."),
+    }
+    answers: Answers = {200: _answer("Sorted by key: key, bytes, time of the last change.", _ref("Listing"))}
+    return {"get": _operation("get_entries", "The files whose key matches.", answers, (401,), asked)}
+
+
+def _tables() -> Json:
+    answers: Answers = {200: _answer("Blocks of columns, file by file.", {protocol.TABLES_TYPE: {}})}
+    question = {"$ref": "#/components/schemas/Question"}
+    return {
+        "post": _operation(
+            "post_tables",
+            "Columns of the rows in files.",
+            answers,
+            (401, 404),
+            requestBody=_body("application/json", question),
+        )
+    }
+
+
+def _open(name: str, about: str, content: Json) -> Json:
+    return {"get": _operation(name, about, {200: _answer(about, content)}, security=[])}
+
+
+@lru_cache(maxsize=1)
+def document() -> Json:
+    """Return the description of all that the server answers."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ML-Logger",
+            "version": __version__,
+            "summary": "Collects what trainings log, and serves it as files.",
+            "description": "What frames and blocks are is told in docs/protocol.rst. Other addresses are answered "
+            "with 404, other methods with 405, and redirects are never sent.",
+        },
+        "servers": [{"url": ".."}],
+        "security": [{"token": []}, {}],
+        "paths": {
+            protocol.BATCHES: _batches(),
+            f"{protocol.FILES}/{{key}}": _files(),
+            protocol.ENTRIES: _entries(),
+            protocol.TABLES: _tables(),
+            protocol.HEALTH: _open("health", "That the server is there, and what it serves.", _ref("Health")),
+            protocol.OPENAPI: _open("get_openapi", "This description.", {"application/json": {}}),
+        },
+        "components": {
+            "schemas": SCHEMAS,
+            "responses": {str(status): _refusal(status, text) for status, text in {**ALWAYS, **OFTEN}.items()},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "Where the server has tokens."}
+            },
+        },
+    }
+
+
+@routes.get(protocol.OPENAPI)
+async def get_openapi(request: Request) -> HTTPResponse:
+    """Tell what the server answers, as OpenAPI."""
+    return raw(json.dumps(document(), ensure_ascii=False).encode(), content_type="application/json")
