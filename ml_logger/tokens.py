@@ -101,7 +101,7 @@ def read(path: Path) -> list[Token]:
         if known["version"] != 1:
             raise ValueError
         return [_token(entry) for entry in known["tokens"]]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         message = f"the token file {path} is damaged: mend it, or move it away and add the tokens anew"
         raise InvalidSetting(message) from None
 

@@ -915,3 +915,13 @@ def test_an_audit_log_can_be_elsewhere_and_in_the_way_of_nobody(tmp_path: Path) 
     first, *_ = (tmp_path / "audit.jsonl").read_text().splitlines()
     assert json.loads(first)["who"] is None and json.loads(first)["committed"] == 1
     assert server.log.read_text().count("cannot be written: No such file or directory") == 1
+
+
+@pytest.mark.parametrize("damage", ['"created": 1' + "0" * 400, '"created": ' + "[" * 100_000])
+def test_a_token_file_that_is_damaged_anyhow_is_said(damage: str, tmp_path: Path) -> None:
+    """A number beyond all numbers, or lists within lists without end, are damage like any other."""
+    path = tmp_path / "tokens.json"
+    entry = f'{{"name": "me", "sha256": "{"0" * 64}", "scope": "read", "prefix": "", "expires": null, {damage}'
+    path.write_text(f'{{"version": 1, "tokens": [{entry}}}]}}')
+    with pytest.raises(InvalidSetting, match="damaged"):
+        tokens.read(path)
