@@ -245,3 +245,10 @@ def test_rows_are_read_without_us(tmp_path: Path) -> None:
     )
 
     assert done.stdout == "[0.5]\n"
+
+
+@pytest.mark.parametrize("text", ["!!int ''", "!!float ''", "!!bool x", "!!timestamp x", "[" * 5000])
+def test_tags_that_do_not_fit_are_corrupt(text: str) -> None:
+    """A YAML document whose tags say something else than its values is CorruptData, whatever the library raises."""
+    with pytest.raises(CorruptData, match="no YAML of plain data"):
+        documents.decode_yaml(text.encode(), "a.yml")

@@ -98,7 +98,16 @@ def decode_yaml(data: bytes, key: str = "") -> Any:
     yaml = _yaml()
     try:
         return yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
+        # The last ones are what PyYAML itself trips over, where a tag says something else than the value.
         raise CorruptData(f"{key or 'the data'} is no YAML of plain data: {error}") from None
 
 
