@@ -292,3 +292,17 @@ def test_broken_tensor() -> None:
 
     with pytest.raises(UnsupportedValue, match=r"k: a .*Sparse makes no array \(can't convert Sparse layout\)"):
         to_numpy(Sparse([1]), "k")
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_archives_with_wrong_places_are_corrupt(at: int) -> None:
+    """An archive whose table of contents points elsewhere, before the file too, is CorruptData."""
+    data = bytearray(encode_npz({"a": np.arange(3)}))
+    end = data.rindex(b"PK\x05\x06")
+    data[end + 16 + at] ^= 0xFF  # where the table of contents begins
+    with pytest.raises(CorruptData):
+        decode_npz(bytes(data))
+    data = bytearray(encode_npz({"a": np.arange(3)}))
+    data[data.rindex(b"PK\x01\x02") + 42 + at] ^= 0xFF  # where the array does
+    with pytest.raises(CorruptData):
+        decode_npz(bytes(data))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -181,7 +180,9 @@ def decode_npz(data: bytes, key: str = "", *, limit: int | None = None) -> dict[
             members = archive.infolist()
             _check_members(members, limit, key)
             contents = {member.filename[: -len(".npy")]: _read(archive, member) for member in members}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except LoggerError:
+        raise
+    except Exception as error:  # as in decode
         raise CorruptData(f"{_at(key)}is no .npz file, or a torn one: {error}") from error
     return {name: decode(content, f"{key}[{name}]") for name, content in contents.items()}
 
