@@ -18,7 +18,7 @@ from ml_logger.errors import SpoolFull
 from ml_logger.transport import frames
 from ml_logger.transport.frames import Op
 from ml_logger.transport.spool import Spool, SpoolLimits
-from ml_logger.transport.spools import Spools
+from ml_logger.transport.spools import Spools, servers
 
 COUNTS = st.integers(1, 9)
 
@@ -425,3 +425,29 @@ def test_copies_by_hand_do_not_keep_a_spool_from_being_sent(home: Spools) -> Non
     assert adopted is not None
     assert drain(adopted) == list(range(1, 31))
     adopted.close()
+
+
+def test_a_damaged_note_of_a_server_hides_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A note that is no text any more is told, and the servers of the other spools are found."""
+    for url in ("http://one", "http://two"):
+        Spools(tmp_path, url, SpoolLimits(400, 1000)).create()
+    damaged = next(path for path in tmp_path.glob("*/server") if path.read_text() == "http://one\n")
+    damaged.write_bytes(b"http://\xff")
+
+    assert servers(tmp_path) == ["http://two"]
+    assert f"the note {damaged} is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("note", ["[" * 100_000, '{"writer": "w", "base": 1e999}'])
+def test_a_note_of_nonsense_does_not_keep_a_spool(home: Spools, note: str) -> None:
+    """Whatever has become of the note of a spool, its frames are sent, under the id that its folder is named after."""
+    spool = home.create()
+    put(spool, 3)
+    spool.close()
+    folder = home.folders()[0]
+    (folder / "writer").write_text(note)
+    adopted = home.adopt(folder)
+
+    assert adopted is not None
+    assert folder.name == adopted.writer
+    assert drain(adopted) == [1, 2, 3]

@@ -175,6 +175,8 @@ def servers(root: Path) -> list[str]:
             found.append(note.read_text().strip())
         except FileNotFoundError:
             continue  # the last of its programs has just left with nothing unsent
+        except UnicodeDecodeError:
+            notice(f"the note {note} is damaged: what is unsent beside it goes out with the next program of its server")
     return sorted(found)
 
 
@@ -198,7 +200,7 @@ def _identity(folder: Path) -> tuple[str, int, str]:
     try:
         known = json.loads((folder / "writer").read_text())
         return str(known["writer"]), int(known["base"]), str(known.get("catalog", ""))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         # What it said is lost with a full disk or a power loss. Its folder was named after the first id that it had.
         notice(f"the note {folder / 'writer'} is damaged: its records are sent under the id {folder.name}")
         return folder.name, 0, ""
