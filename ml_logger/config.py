@@ -56,7 +56,7 @@ def get(name: str) -> Any:
         return setting.default
     try:
         return setting.parse(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of infinities
         message = f"{name}={text!r} makes no sense. {setting.help} Unset it, or set it to such a value."
         raise InvalidSetting(message) from None
 

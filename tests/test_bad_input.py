@@ -6,13 +6,14 @@ import argparse
 import socket
 import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ml_logger import ML_Logger, errors
+from ml_logger import ML_Logger, config, errors
 from ml_logger.testing import Server
 from tests import programs
 
@@ -260,3 +261,39 @@ def test_data_that_names_a_class_is_not_built(logger: ML_Logger) -> None:
         logger.load_pkl("own.pkl")
     assert logger.load_pkl("own.pkl", trust=["argparse.Namespace"]) == [argparse.Namespace(x=1)]
     assert logger.load_pkl("own.pkl", trust=True) == [argparse.Namespace(x=1)]
+
+
+@pytest.mark.parametrize("text", ["inf", "-inf", "1e999", "nan"])
+@pytest.mark.parametrize("name", ["ML_LOGGER_MAX_BODY", "ML_LOGGER_CACHE_SIZE", "ML_LOGGER_SEGMENT_SIZE"])
+def test_endless_sizes_make_no_sense(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A size without an end is said to make no sense, as any other text that is no size."""
+    monkeypatch.setenv(name, text)
+    with pytest.raises(errors.InvalidSetting, match=f"{name}='{text}' makes no sense"):
+        config.get(name)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"committed": 1e999}', b'{"committed": 1, "rejected": [{"seq": 1e999, "error": ""}]}', b"[" * 100_000]
+)
+def test_answers_that_make_no_sense_are_said(body: bytes) -> None:
+    """Numbers beyond all numbers, and lists without end, are no answer: the sender says so and keeps the records."""
+
+    class Odd(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as odd:
+        threading.Thread(target=odd.serve_forever, daemon=True).start()
+        code = "import sys; from ml_logger import logger; logger.configure(sys.argv[1]); logger.log_line('x')"
+        done = programs.run(code, f"http://127.0.0.1:{odd.server_port}")
+        odd.shutdown()
+
+    assert "answered nonsense" in done.stderr
+    assert "1 record" in done.stderr

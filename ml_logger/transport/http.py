@@ -226,7 +226,7 @@ class HttpTransport:
             more = answer.get("next")
             if more is not None and not after < str(more):
                 raise ValueError(f"the page behind {after!r} leads back to {str(more)!r}")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise CorruptData(f"{self.url} answered with something that is no listing: {error}") from None
         return page, None if more is None else str(more)
 
@@ -247,7 +247,7 @@ class HttpTransport:
 def _message(response: requests.Response) -> str:
     try:
         return str(response.json()["error"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return response.reason or "no reason given"
 
 

@@ -194,7 +194,7 @@ class Sender:
         try:
             refusals = [(int(refusal["seq"]) + self.spool.base, str(refusal["error"])) for refusal in rejected]
             seq = min(int(committed) + self.spool.base, batch.last)  # type: ignore[arg-type]
-        except (TypeError, ValueError, KeyError):
+        except (TypeError, ValueError, KeyError, OverflowError):
             return self._failed(f"{self._transport.url} answered nonsense: {str(reply.body)[:100]}")
         if seq < batch.first:
             return self._failed(f"{self._transport.url} acknowledged nothing of what it was sent")

@@ -130,7 +130,7 @@ def reply_of(status: int, content: bytes, after: str | None) -> Reply:
     """Make a reply of what came: a status, a body, and the header Retry-After."""
     try:
         body = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     retry_after = float(after) if after and after.isascii() and after.isdigit() else None
     return Reply(status, body if isinstance(body, dict) else {}, retry_after)
