@@ -7,10 +7,12 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -547,3 +549,32 @@ def test_a_body_that_nobody_asked_for_is_not_kept(server: Server) -> None:
 def memory(server: Server) -> int:
     """Return the most memory that a server has had, in KiB."""
     return int(re.findall(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{server.pid}/status").read_text())[0])
+
+
+ODD_ROWS = (
+    "UPDATE files SET length = -1, dirty = 1",
+    "UPDATE files SET length = 'long'",
+    "UPDATE writers SET last_seq = 'last'",
+    "UPDATE files SET key = CAST(x'fffe' AS TEXT), dirty = 1",
+    "INSERT INTO intents(action, key, source) VALUES ('remove', '../outside', '')",
+    "INSERT INTO intents(action, key, source) VALUES ('move', 'inside', '../outside')",
+    "INSERT INTO intents(action, key, source) VALUES ('publish', 'inside', '/etc/hostname')",
+    "INSERT INTO intents(action, key, source) VALUES ('burn', 'inside', '')",
+)
+
+
+@pytest.mark.parametrize("query", ODD_ROWS)
+def test_a_catalog_with_rows_of_nobody_is_set_aside(filled: Server, query: str) -> None:
+    """A catalog that is a good database, but holds what we never write, is damaged: nothing is done because of it."""
+    filled.stop()
+    outside = filled.data_dir.parent / "outside"
+    outside.write_text("here")
+    with closing(sqlite3.connect(filled.data_dir / ".ml_logger" / "catalog.db")) as db:
+        db.execute(query)
+        db.commit()
+    filled.start()
+
+    assert outside.read_text() == "here"
+    assert get(filled, "/v1/files/run/a").content == b"0123456789"
+    assert "damaged" in filled.log.read_text()
+    assert not (filled.data_dir / "inside").exists()

@@ -31,6 +31,14 @@ CREATE TABLE IF NOT EXISTS intents(
 );
 """
 
+#: What no catalog has that we wrote: nothing else looks at the types of its numbers.
+_ODD = (
+    "SELECT 1 FROM files WHERE typeof(generation) != 'integer' OR typeof(length) != 'integer' OR length < 0",
+    "SELECT 1 FROM writers WHERE typeof(last_seq) != 'integer' OR last_seq < 0",
+    "SELECT 1 FROM refused WHERE typeof(seq) != 'integer' OR typeof(reason) != 'text'",
+)
+_ACTIONS = ("publish", "remove", "move", "copy")
+
 
 class FileState(NamedTuple):
     """What is committed of one file: how often it was begun anew, its length, whether more may have been written."""
@@ -163,15 +171,38 @@ def _open(path: Path, synchronous: str, journal: str) -> sqlite3.Connection:
         (verdict,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
+        _check_rows(db)
     except BaseException:
         db.close()
         raise
     return db
 
 
+def _check_rows(db: sqlite3.Connection) -> None:
+    """See that what the server goes by, at its start above all, is such as it writes itself.
+
+    Raises:
+        sqlite3.DatabaseError: it is not.
+    """
+    for query in _ODD:
+        if db.execute(query).fetchone() is not None:
+            raise sqlite3.DatabaseError("it has rows that are none of ours")
+    for action, key, source in db.execute("SELECT action, key, source FROM intents"):
+        if action not in _ACTIONS or not _is_below(key) or not (source == "" or _is_below(source)):
+            raise sqlite3.DatabaseError("it has changes to make that are none of ours")
+    for table in ("SELECT key FROM files WHERE dirty", "SELECT id FROM writers", "SELECT value FROM meta"):
+        if not all(_is_below(name) for (name,) in db.execute(table)):
+            raise sqlite3.DatabaseError("it has names that are none of ours")
+
+
+def _is_below(name: object) -> bool:
+    """Tell whether a name can be one of a file below the data folder, whoever wrote it here."""
+    return isinstance(name, str) and "\0" not in name and not {"", ".", ".."} & {*name.split("/")}
+
+
 def _is_damaged(error: sqlite3.Error) -> bool:
     text = str(error)
-    return "malformed" in text or "not a database" in text
+    return "malformed" in text or "not a database" in text or "decode" in text
 
 
 def _set_aside(path: Path, error: Exception) -> None:
