@@ -48,7 +48,8 @@ _COUNT: Json = {"type": "integer", "minimum": 0}
 _SEQ: Json = {"type": "integer", "minimum": 1, "maximum": MAX_SEQ}
 _KEY: Json = {"type": "string", "minLength": 1, "maxLength": keys.MAX_KEY_BYTES}
 _CATALOG: Json = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
-_ENTRY: Json = {"type": "array", "prefixItems": [_KEY, _COUNT, {"type": "number"}], "items": False, "minItems": 3}
+#: Not by `prefixItems`: not all who read descriptions understand it.
+_ENTRY: Json = {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 3, "maxItems": 3}
 
 
 def _object(required: Json, optional: Json | None = None) -> Json:
@@ -57,12 +58,7 @@ def _object(required: Json, optional: Json | None = None) -> Json:
 
 
 _REJECTED = _object({"seq": _SEQ, "error": _TEXT})
-_MARK: Json = {
-    "type": "array",
-    "prefixItems": [_TEXT, {"type": "integer"}, {"type": "number"}, {"type": "integer"}, _TEXT],
-    "items": False,
-    "minItems": 5,
-}
+_MARK: Json = {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 5, "maxItems": 5}
 SCHEMAS: Json = {
     "Error": _object({"error": _TEXT}),
     "Gap": _object({"catalog": _CATALOG, "error": _TEXT, "expected": _SEQ}),
