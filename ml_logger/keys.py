@@ -26,6 +26,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e
 #: Looks like a separator, and becomes one where names are folded: fraction, division, set minus, small and wide.
 _SEPARATOR = re.compile(r"[\u2044\u2215\u2216\u29f5\u29f8\u29f9\ufe68\uff0f\uff3c]")
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:[.:]|$)", re.IGNORECASE)
+_SET = re.compile(r"\[[^/][^/\]]*\]")
 #: On NTFS `a::$DATA` is the file `a`, and `ML_LOG~1` may be the short name of our own folder.
 _STREAM = re.compile(r":\$\w+$")
 
@@ -194,7 +195,7 @@ def pattern(query: str) -> re.Pattern[str]:
         InvalidKey: a set with its ends the wrong way round, the part `..`, or more than `MAX_STARS` wildcards.
     """
     query = normal(query)
-    if query.count("*") > MAX_STARS:
+    if _SET.sub("", query).count("*") > MAX_STARS:
         raise InvalidKey(f"glob {_show(query)} has more than {MAX_STARS} wildcards: use fewer")
     # Runs of ** mean the same as one: what is between them are groups of names, the first and the last at the ends.
     groups: list[list[str]] = [[]]
@@ -238,8 +239,8 @@ def _name_pattern(part: str, numbers: Iterator[int]) -> str:
         elif char == "?":
             pieces[-1] += "[^/]"
         elif close > 0:
-            chars = part[at:close].replace("\\", "\\\\").replace("[", "\\[").replace("^", "\\^")
-            pieces[-1] += f"[^/{chars[1:]}]" if chars.startswith("!") else f"[{chars}]"
+            chars = part[at:close]
+            pieces[-1] += f"[^/{_set(chars[1:])}]" if chars.startswith("!") else f"[{_set(chars)}]"
             at = close + 1
         else:
             pieces[-1] += re.escape(char)
@@ -247,6 +248,16 @@ def _name_pattern(part: str, numbers: Iterator[int]) -> str:
         return pieces[0]
     first, *middle, last = pieces
     return first + "".join(_soonest(f"[^/]*?{piece}", numbers) for piece in middle) + f"[^/]*{last}"
+
+
+def _set(chars: str) -> str:
+    # Each by itself: of two that follow each other, as in `a--b`, Python warns that they will mean something else.
+    found, at = "", 0
+    while at < len(chars):
+        is_range = chars[at + 1 : at + 2] == "-" and at + 2 < len(chars)
+        found += re.escape(chars[at]) + (f"-{re.escape(chars[at + 2])}" if is_range else "")
+        at += 3 if is_range else 1
+    return found
 
 
 def literal(key: str) -> str:

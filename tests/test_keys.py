@@ -126,3 +126,36 @@ def test_a_glob_that_makes_no_sense_is_refused() -> None:
     """A set with its ends the wrong way round is an error of the caller."""
     with pytest.raises(InvalidKey):
         keys.pattern("[b-a]")
+
+
+@pytest.mark.parametrize(
+    ("query", "good", "bad"),
+    [
+        ("[+--]", "+,-", "*."),
+        ("[--a]", "-0Z", ",b"),
+        ("[!a--]", "", ""),
+        ("[a&&b||c~~d]", "a&b|c~d", "ex"),
+        ("[a-]", "a-", "b"),
+    ],
+)
+def test_sets_mean_what_they_say(query: str, good: str, bad: str, recwarn: pytest.WarningsRecorder) -> None:
+    """Signs that may mean something else to Python one day stand for themselves in sets, and nobody is warned."""
+    if not good:
+        with pytest.raises(InvalidKey):
+            keys.pattern(query)
+        return
+    matches = keys.pattern(query).fullmatch
+
+    assert all(map(matches, good))
+    assert not any(map(matches, bad))
+    assert not recwarn.list
+
+
+def test_a_key_of_stars_can_be_matched_literally() -> None:
+    """Stars that a set makes literal are no wildcards, however many they are."""
+    key = "*" * 200
+
+    assert keys.pattern(keys.literal(key)).fullmatch(key)
+    assert not keys.pattern(keys.literal(key)).fullmatch("a" * 200)
+    with pytest.raises(InvalidKey, match="wildcards"):
+        keys.pattern("*a" * 101)
