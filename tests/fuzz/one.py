@@ -117,7 +117,7 @@ def with_atheris(trial: Trial, seeds: list[bytes], seconds: float, most: int, se
     corpus.mkdir(parents=True, exist_ok=True)
     for number, data in enumerate(seeds):
         (corpus / f"{number}").write_bytes(data[:LONGEST])
-    flags = [f"-max_total_time={max(1, int(seconds))}", f"-seed={seed + 1}", f"-max_len={LONGEST}", "-timeout=0"]
+    flags = [f"-max_total_time={max(1, int(seconds))}", f"-seed={seed + 1}", f"-max_len={LONGEST}", "-timeout=86400"]
     flags += [f"-artifact_prefix={scratch}/", "-rss_limit_mb=0", "-print_final_stats=1"]
     if most < sys.maxsize:
         flags.append(f"-runs={most}")
