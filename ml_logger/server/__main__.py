@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import os
 import resource
 import socket
@@ -158,8 +159,8 @@ def _first_token(known: Tokens, data_dir: Path, listener: socket.socket, tls: ss
     secret = tokens.add(known.path, "first", scope="admin")
     known.look()
     host, port = listener.getsockname()[:2]
-    everywhere = ("0.0.0.0", "::")  # nosec B104 # only for what is said: --host decides
-    name = socket.gethostname() if host in everywhere else f"[{host}]" if ":" in host else host
+    everywhere = ipaddress.ip_address(host).is_unspecified  # as 0.0.0.0 is
+    name = socket.gethostname() if everywhere else f"[{host}]" if ":" in host else host
     url = f"{'https' if tls else 'http'}://{name}:{port}"
     return (
         "\n\nThere was no token, so one was made. It is shown this once, and only its hash is kept:\n\n"
