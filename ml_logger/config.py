@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -96,7 +98,8 @@ def expand(text: str) -> str:
 def spool_folder() -> Path:
     """Return the folder that holds the spools of all servers: a state folder of the user, that survives a reboot.
 
-    Where there is no writable home, a folder of this user among the temporary files.
+    Where there is no writable home, a folder of this user among the temporary files: one that nobody else has made,
+    or could write to.
     """
     chosen = get("ML_LOGGER_SPOOL")
     if chosen:
@@ -107,7 +110,24 @@ def spool_folder() -> Path:
         return home / "ml_logger" / "spool"
     import tempfile
 
-    return Path(tempfile.gettempdir()) / f"ml_logger-{user()}" / "spool"
+    name = f"ml_logger-{user()}"
+    for candidate in (name, *(f"{name}-{number}" for number in range(1, 10))):
+        folder = Path(tempfile.gettempdir()) / candidate
+        if _is_ours(folder):
+            return folder / "spool"
+    return Path(tempfile.mkdtemp(prefix=f"{name}-")) / "spool"
+
+
+def _is_ours(folder: Path) -> bool:
+    """Make a folder, or see that the one that is there is of this user, and for nobody else to write to."""
+    with suppress(OSError):
+        folder.mkdir(mode=0o700)
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    is_mine = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    return stat.S_ISDIR(status.st_mode) and is_mine and not status.st_mode & 0o022
 
 
 def cache_folder() -> Path | None:

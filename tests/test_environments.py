@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_logger import ML_Logger, errors
+from ml_logger import ML_Logger, config, errors
 from tests import programs
 
 RANK = """
@@ -259,6 +259,36 @@ def test_no_home_and_a_folder_that_cannot_be_written(root: str, tmp_path: Path) 
 
     assert "Traceback" not in done.stderr
     assert [row["value"] for row in programs.rows(root, "run")] == [1]
+
+
+def test_a_spool_among_temporary_files_is_in_nobody_elses_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no home can be written, a folder that others may write to, a link, or one of somebody else is passed by."""
+    monkeypatch.delenv("ML_LOGGER_SPOOL")
+    monkeypatch.setenv("HOME", "nowhere")  # a home that is no place, for root, too
+    monkeypatch.setenv("XDG_STATE_HOME", "")
+    monkeypatch.setenv("ML_LOGGER_USER", "me")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    assert config.spool_folder() == tmp_path / "ml_logger-me" / "spool" == config.spool_folder()
+    assert (tmp_path / "ml_logger-me").stat().st_mode & 0o777 == 0o700
+
+    (tmp_path / "ml_logger-me").chmod(0o777)
+    assert config.spool_folder() == tmp_path / "ml_logger-me-1" / "spool"
+    (tmp_path / "ml_logger-me-1").rmdir()
+    (tmp_path / "ml_logger-me-1").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "ml_logger-me-2").write_bytes(b"")
+    assert config.spool_folder() == tmp_path / "ml_logger-me-3" / "spool"
+    if os.getuid() == 0:
+        os.chown(tmp_path / "ml_logger-me-3", 12345, 12345)
+        assert config.spool_folder() == tmp_path / "ml_logger-me-4" / "spool"
+    for number in range(3, 10):
+        (tmp_path / f"ml_logger-me-{number}").mkdir(exist_ok=True)
+        (tmp_path / f"ml_logger-me-{number}").chmod(0o777)
+    last = config.spool_folder()
+    assert last.parent.parent == tmp_path
+    assert last.parent.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody can write: /proc")
