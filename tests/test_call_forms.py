@@ -60,7 +60,7 @@ def row(step: object = None, /, **values: Any) -> dict[str, Any]:
 SIGNATURES = r"""
 configure(*args, log_directory=None, root=None, root_dir=None, prefix=None, user=None, access_token=None, silent=None,
           register_experiment=None, asynchronous=None, max_workers=None, buffer_size=None, summary_cache_opts=None,
-          paranoid=None)
+          paranoid=None, trust=None)
 Prefix(*parts, metrics=None, sep="/")
 PrefixContext(*parts, metrics=None, sep="/")
 Sync()

@@ -192,6 +192,13 @@ def test_whole_objects_need_trust(logger: ML_Logger, monkeypatch: pytest.MonkeyP
     assert same(logger.load_torch("object.pt", weights_only=False).state_dict(), net().state_dict())
     monkeypatch.setenv("ML_LOGGER_TRUST", "1")
     assert same(logger.load_torch("object.pt").state_dict(), net().state_dict())
+    for trust in (False, ["torch.nn.modules.linear.Linear"]):  # names say nothing about what torch would execute
+        logger.configure(trust=trust)
+        with pytest.raises(UntrustedData, match="weights_only=False"):
+            logger.load_torch("object.pt")
+    monkeypatch.delenv("ML_LOGGER_TRUST")
+    logger.configure(trust=True)
+    assert same(logger.load_torch("object.pt").state_dict(), net().state_dict())
 
 
 def test_paranoid_reading_admits_no_objects(logger: ML_Logger) -> None:

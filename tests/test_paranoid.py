@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import io
 import pickle
+import string
 import types
 import warnings
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -209,6 +211,65 @@ def test_paranoid_and_trust_contradict_each_other(root: str, monkeypatch: pytest
             logger.load_pkl("a.pkl")
         assert logger.load_pkl("a.pkl", trust=False) == logger.load_pkl("a.pkl", paranoid=True) == [1]
         assert is_paranoid(logger, paranoid=True)
+
+
+def test_a_logger_says_whom_it_trusts(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is trusted is said by the call, else the logger, else the environment; clones and copies keep it."""
+    own, other = argparse.Namespace(a=1), string.Template("a")
+    with ML_Logger(root=root, prefix="me/run", silent=True, trust=["argparse.Namespace"]) as logger:
+        logger.save_pkl(own, "own.pkl")
+        logger.save_pkl(other, "other.pkl")
+        with logger.clone() as twin, pickle.loads(pickle.dumps(logger)) as again:
+            for each in (logger, twin, again):
+                each.configure(prefix="me/run")  # keeps what was said
+                assert each.load_pkl("own.pkl") == [own] and list(each.iload_pkl("own.pkl")) == [own]
+                with pytest.raises(UntrustedData, match=r"string\.Template"):
+                    each.load_pkl("other.pkl")
+        for manner in ({"trust": False}, {"trust": []}, {"trust": "string.Template"}, {"paranoid": True}):
+            with pytest.raises(UntrustedData, match=r"argparse\.Namespace"):
+                logger.load_pkl("own.pkl", **manner)
+        logger.configure(trust=True)
+        assert [type(each) for each in logger.load_pkl("other.pkl") or []] == [string.Template]
+        monkeypatch.setenv("ML_LOGGER_TRUST", "1")
+        logger.configure(trust=False)
+        with pytest.raises(UntrustedData):
+            logger.load_pkl("own.pkl")
+        assert logger.load_pkl("own.pkl", trust=True) == [own]
+
+
+def test_a_list_of_trusted_names_is_taken_as_it_is(root: str) -> None:
+    """A list that changes later changes nothing, and what names no class is a mistake at the caller's line."""
+    names = ["string.Template"]
+    with ML_Logger(root=root, prefix="me/run", silent=True, trust=names) as logger:
+        names.append("argparse.Namespace")
+        logger.save_pkl(argparse.Namespace(a=1), "own.pkl")
+        with pytest.raises(UntrustedData):
+            logger.load_pkl("own.pkl")
+        for wrong in (1, [argparse.Namespace], argparse.Namespace, b"a.B"):
+            with pytest.raises(InvalidSetting, match=r"package\.Class"):
+                logger.configure(trust=wrong)  # type: ignore[arg-type]
+            with pytest.raises(InvalidSetting, match=r"package\.Class"):
+                logger.load_pkl("own.pkl", trust=wrong)  # type: ignore[arg-type]
+
+
+def test_a_logger_that_is_paranoid_trusts_nobody(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said together to `configure`, the two are refused and nothing is changed; said one by one, reading tells it."""
+    with ML_Logger(root=root, prefix="me/run", silent=True) as logger:
+        logger.save_pkl(argparse.Namespace(a=1), "own.pkl")
+        for trust in (True, ["argparse.Namespace"]):
+            with pytest.raises(InvalidSetting, match="paranoid=True"):
+                logger.configure(prefix="me/other", paranoid=True, trust=trust)
+        assert logger.prefix == "me/run" and not is_paranoid(logger)
+        logger.configure(paranoid=True, trust=False)
+        logger.configure(trust=True)
+        with pytest.raises(InvalidSetting, match="paranoid=True"):
+            logger.load_pkl("own.pkl")
+        with pickle.loads(pickle.dumps(logger)) as again, pytest.raises(InvalidSetting, match="paranoid=True"):
+            again.load_pkl("own.pkl")
+        assert logger.load_pkl("own.pkl", paranoid=False) == [argparse.Namespace(a=1)]
+        logger.configure(paranoid=False)
+        monkeypatch.setenv("ML_LOGGER_PARANOID", "1")
+        assert logger.load_pkl("own.pkl") == [argparse.Namespace(a=1)]
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from __future__ import annotations
 import copyreg
 import io
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from ml_logger.columns.containers import DEEPEST, OverLimit
@@ -84,7 +84,8 @@ def load(file: io.BytesIO, trust: Trust = False, paranoid: bool = False, limits:
 
 
 def check_manner(trust: Trust, paranoid: bool) -> None:
-    """Raise InvalidSetting for a reader that shall admit more, and less."""
+    """Raise InvalidSetting for a reader that shall admit more, and less, or for what names no class."""
+    trusted_names(trust)
     if paranoid and trust:
         raise InvalidSetting(
             f"paranoid=True admits nothing beyond the audited list, and trust={trust!r} does: pass one of them, or "
@@ -96,7 +97,10 @@ def trusted_names(trust: Trust) -> frozenset[str] | None:
     """Tell which extra names are admitted; None means every name."""
     if isinstance(trust, bool):
         return None if trust else frozenset()
-    return frozenset([trust] if isinstance(trust, str) else trust)
+    names = [trust] if isinstance(trust, str) else list(trust) if isinstance(trust, Iterable) else [trust]
+    if not all(isinstance(name, str) for name in names):
+        raise InvalidSetting(f'trust={trust!r:.200} names no classes: pass True, False, or a list as ["package.Class"]')
+    return frozenset(names)
 
 
 def _load_by_machine(file: io.BytesIO, limits: Limits) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from ml_logger import config, consoles, jobs, keys
 from ml_logger.errors import StorageFailed
@@ -24,6 +24,9 @@ from ml_logger.metrics import Row
 from ml_logger.notices import notice
 from ml_logger.stores import open_store
 from ml_logger.stores.base import Data, FailedReceipt, Health, Receipt, Store
+
+if TYPE_CHECKING:
+    from ml_logger.encoders.unpickle import Trust
 
 Self = TypeVar("Self", bound="Base")
 
@@ -38,6 +41,14 @@ def _secret(token: str) -> str:
     from ml_logger.transport.access import Secret  # not before there is one: most runs need none
 
     return Secret(token)
+
+
+def _admitted(trust: Trust, paranoid: bool | None) -> Trust:
+    from ml_logger.encoders import unpickle  # not before somebody trusts: most runs read nothing
+
+    unpickle.check_manner(trust, bool(paranoid))
+    names = unpickle.trusted_names(trust)
+    return names is None or sorted(names)  # a copy: the caller's list may change
 
 
 _BOUNDARIES = {".pkl": _whole_length}
@@ -65,6 +76,7 @@ class Base:
         self._silent = False
         self._waits = False
         self._paranoid: bool | None = None
+        self._trust: Trust | None = None
         self._opened: Store | None = None
         self._stores: dict[str, Store] = {}
         self._rows: dict[Slot, Row] = {}
@@ -100,6 +112,7 @@ class Base:
         buffer_size: object = None,
         summary_cache_opts: Mapping[str, Any] | None = None,
         paranoid: bool | None = None,
+        trust: Trust | None = None,
     ) -> None:
         """Say where to log.
 
@@ -118,6 +131,9 @@ class Base:
                 stored is kept.
             paranoid: True reads stored pickles as `load_pkl(paranoid=True)` does, in bounded memory and work; False
                 does not, whatever `ML_LOGGER_PARANOID` says.
+            trust: what stored pickles may build beyond data where a call of `load_pkl` says nothing: classes, as
+                `["package.Class"]`, or True for all, which can execute code; False for none, whatever
+                `ML_LOGGER_TRUST` says. With True `load_torch` reads more than weights, too.
             register_experiment, max_workers, buffer_size: accepted for older programs; they set nothing, since there
                 is nothing to set.
 
@@ -125,10 +141,11 @@ class Base:
             TypeError: two different roots, or an unknown keyword.
             InvalidRoot: a root that cannot be understood.
             InvalidKey: a prefix that could leave the root.
-            InvalidSetting: options of summaries that make no sense.
+            InvalidSetting: options of summaries that make no sense, or both `paranoid` and `trust`.
         """
         if summary_cache_opts is not None:
             self._configure_caches(summary_cache_opts)
+        trust = self._trust if trust is None else _admitted(trust, paranoid)
         current, self._user = self._configured(), user or self._user
         roots = {"log_directory": log_directory, "root": root, "root_dir": root_dir}
         target = place.resolve(current, args, roots, prefix, self._user)
@@ -144,7 +161,7 @@ class Base:
                 self._scope.set(scope.elsewhere(self._steps))  # within a `Prefix`: what is said last holds
             self._silent = self._silent if silent is None else silent
             self._waits = self._waits if asynchronous is None else not asynchronous
-            self._paranoid = self._paranoid if paranoid is None else paranoid
+            self._paranoid, self._trust = self._paranoid if paranoid is None else paranoid, trust
             if "://" in target.root:
                 self._store  # noqa: B018 - opened now, so that what earlier runs left unsent starts to go out
 

@@ -89,6 +89,7 @@ class Checkpoints(Transfers):
             keys, path: the path, in parts or whole.
             map_location: the device, as in `torch.load`.
             weights_only: False rebuilds objects of any class, which can execute code: only for what you wrote yourself.
+                By default False where `configure(trust=True)` or `ML_LOGGER_TRUST` says so; names of classes do not.
             kw: for `torch.load`.
 
         Raises:
@@ -123,7 +124,7 @@ class Checkpoints(Transfers):
 
         manner = self._manner(None if given is None else not given)
         unpickle.check_manner(**manner)
-        return not manner["trust"]
+        return manner["trust"] is not True
 
     def save_module(self, module: Any, path: PathLike, **_: object) -> Receipt:
         """Store the weights of a module: its `state_dict()`, as `save_torch` does.

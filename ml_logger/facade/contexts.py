@@ -77,14 +77,15 @@ class Contexts(Base):
         twin = type(self)(clock=self._clock)
         twin._is_of_process = False
         twin._place, twin._user, twin._token = self._where(), self._user, self._token
-        twin._silent, twin._waits, twin._paranoid = self._silent, self._waits, self._paranoid
-        twin._cache_options = self._cache_options
+        twin._silent, twin._waits, twin._cache_options = self._silent, self._waits, self._cache_options
+        twin._paranoid, twin._trust = self._paranoid, self._trust
         return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle where the logger logs, for the processes of a pool or a loader; never the access token."""
         place = self._where()
-        return _again, (type(self), place.root, place.prefix, self._silent, not self._waits, self._paranoid)
+        said = {"paranoid": self._paranoid, "trust": self._trust}
+        return _again, (type(self), place.root, place.prefix, self._silent, not self._waits, said)
 
     def _current(self) -> Scope:
         return self._scope.get() or Scope(None, "", None, self._steps)
@@ -103,7 +104,7 @@ class Contexts(Base):
                 self._scope.set(around)
 
 
-def _again(
-    kind: type[Self], root: str, prefix: str, silent: bool, asynchronous: bool, paranoid: bool | None = None
-) -> Self:
-    return kind(root=root, prefix=prefix, silent=silent, asynchronous=asynchronous, paranoid=paranoid)
+def _again(kind: type[Self], root: str, prefix: str, silent: bool, asynchronous: bool, said: dict[str, Any]) -> Self:
+    again = kind(root=root, prefix=prefix, silent=silent, asynchronous=asynchronous)
+    again._paranoid, again._trust = said["paranoid"], said["trust"]  # a contradiction is told when something is read
+    return again

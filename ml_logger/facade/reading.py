@@ -50,7 +50,8 @@ class Reading(Pictures):
             start, stop: which records, counted as in a slice.
             tries: how often to look for a file that is not there yet, or has nothing in it yet.
             delay: seconds between two looks.
-            trust: classes that may be rebuilt, as `["package.Class"]`; True for all, which can execute code.
+            trust: classes that may be rebuilt, as `["package.Class"]`; True for all, which can execute code; by default
+                what `configure` or `ML_LOGGER_TRUST` says.
             paranoid: True reads what a stranger wrote: the same values, several times slower, in bounded memory and
                 work; by default what `configure` or `ML_LOGGER_PARANOID` says.
 
@@ -133,6 +134,8 @@ class Reading(Pictures):
     def _manner(self, trust: Trust | None = None, paranoid: bool | None = None) -> dict[str, Any]:
         """Return how stored pickles are read: what a call says, then the logger, then the settings."""
         said = self._paranoid if paranoid is None else paranoid
+        if trust is None and not paranoid:  # a call that asks for paranoid reading asks for no trust
+            trust = self._trust
         if trust is None:
             trust = not said and config.get("ML_LOGGER_TRUST")
         return {"trust": trust, "paranoid": config.get("ML_LOGGER_PARANOID") if said is None else said}
