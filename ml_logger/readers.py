@@ -28,6 +28,7 @@ def read_records(
     stop: int | None = None,
     trust: Trust = False,
     paranoid: bool = False,
+    unknown: str = "raise",
 ) -> Iterator[Any]:
     """Yield the records of a file, `[start:stop]` of them, as they come; negative numbers count from the end.
 
@@ -37,15 +38,16 @@ def read_records(
         start, stop: which records.
         trust: what is admitted beyond the audited list.
         paranoid: read by the machine of our own, within the limits of the settings.
+        unknown: "opaque" keeps objects of other classes as `Opaque`.
 
     Raises:
         KeyNotFound: there is no such file; raised at once, not at the first record.
         UntrustedData: a record names a class outside the audited list.
         CorruptData: a record asks for more than the limits.
-        InvalidSetting: `paranoid` with trust.
+        InvalidSetting: `paranoid` with trust, or "opaque" with `trust=True`.
     """
     limits = Limits(*map(config.get, ("ML_LOGGER_MAX_PICKLE", "ML_LOGGER_MAX_OPCODES", "ML_LOGGER_MAX_NESTING")))
-    options: Any = {"trust": trust, "paranoid": paranoid, "limits": limits, "name": key}
+    options: Any = {"trust": trust, "paranoid": paranoid, "unknown": unknown, "limits": limits, "name": key}
     chunks = store.stream(key)
     first, last = start or 0, stop
     if first < 0 or (last is not None and last < 0):

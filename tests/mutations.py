@@ -269,7 +269,7 @@ MUTATIONS = (
     Mutation(
         "machine for what strangers wrote",
         "ml_logger/encoders/unpickle.py",
-        "        if paranoid:\n            return _load_by_machine(file, limits)\n",
+        "        if paranoid:\n            return _load_by_machine(file, limits, unknown)\n",
         "",
         ("tests/test_paranoid.py", "-k", "bomb or says_so"),
     ),
@@ -279,6 +279,27 @@ MUTATIONS = (
         "    if paranoid and trust:\n",
         "    if False:\n",
         ("tests/test_paranoid.py", "-k", "contradict"),
+    ),
+    Mutation(
+        "opaque or trusting",
+        "ml_logger/encoders/unpickle.py",
+        '    if unknown == "opaque" and names is None:\n',
+        "    if False:\n",
+        ("tests/test_opaque.py", "-k", "trusted_names"),
+    ),
+    Mutation(
+        "different names of one call",
+        "ml_logger/encoders/opaque.py",
+        "            if len(self._names) >= MOST_NAMES:\n",
+        "            if False:\n",
+        ("tests/test_opaque.py", "-k", "too_many"),
+    ),
+    Mutation(
+        "factories that come as a state",
+        "ml_logger/encoders/unpickle_late.py",
+        '            expect(not isinstance(factory, Name | StandIn), "a default factory that is no builtin")\n',
+        "",
+        ("tests/test_unpickle_attacks.py", "-k", "factory"),
     ),
     Mutation(
         "size of a record",

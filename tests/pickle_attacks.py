@@ -189,6 +189,9 @@ CODE: dict[str, Attack] = {
     "K35 attributes of a namespace": lambda c: (
         call("types:SimpleNamespace") + b"N" + lit({"__dict__": {"a": 1}}) + b"\x86b"
     ),
+    "K35 factory of a defaultdict": lambda c: (
+        call("collections:defaultdict") + b"N}" + lit("default_factory") + name("decimal", "Decimal") + b"s\x86b"
+    ),
     "K36 BUILD on a range": lambda c: RANGE + lit({"stop": 1}) + b"b",
     "K36 BUILD on a dtype": lambda c: call("numpy:dtype", "f4", False, True) + lit({"spec": "O"}) + b"b",
     "K36 BUILD with slots on a dtype": lambda c: (

@@ -31,6 +31,30 @@ class OverLimit(CorruptData):
         self.limit = limit
 
 
+class UnknownName(type):
+    """Make what a table gives for names that are on no list: however a pickle calls one, that is noted."""
+
+    label: str
+
+    def note(cls, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
+        """Return an object that notes what it is given."""
+        raise NotImplementedError
+
+
+class Unknown:
+    """An object of such a name: it takes a state and items, and does nothing with them."""
+
+    __slots__ = ()
+
+    def extend(self, items: list[Any]) -> None:
+        """Take items of a list."""
+        raise NotImplementedError
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Take one item of a dict."""
+        raise NotImplementedError
+
+
 class Containers:
     """Keep the containers of one pickle shallow, and free of rings: what is inside another one changes no more.
 
@@ -52,7 +76,7 @@ class Containers:
 
     def extend(self, target: Any, items: list[Any]) -> None:
         """Add items to a list."""
-        if type(target) not in _LISTS:
+        if type(target) not in _LISTS and not isinstance(target, Unknown):
             raise CorruptData("items for something that is no list")
         self._put(target, items)
         target.extend(items)
@@ -67,9 +91,10 @@ class Containers:
 
     def update(self, target: Any, pairs: list[tuple[Any, Any]]) -> None:
         """Set items of a dict."""
-        if type(target) not in _DICTS:
+        if type(target) in _DICTS:
+            self.check_keys([key for key, _ in pairs])
+        elif not isinstance(target, Unknown):
             raise CorruptData("keys for something that is no dict")
-        self.check_keys([key for key, _ in pairs])
         self._put(target, [part for pair in pairs for part in pair])
         for key, value in pairs:
             target[key] = value

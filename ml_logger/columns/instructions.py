@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from ml_logger.columns.containers import UnknownName
 from ml_logger.errors import CorruptData, UntrustedData
 
 if TYPE_CHECKING:
@@ -155,8 +156,11 @@ def _name(machine: Machine) -> None:
     machine.name(module, name)
 
 
-def _call_with_names(machine: Machine, argument: bytes) -> NoReturn:
-    _, _, function = machine.pop(), machine.pop(), machine.pop()
+def _call_with_names(machine: Machine, argument: bytes) -> None:
+    kwargs, args, function = machine.pop(), machine.pop(), machine.pop()
+    if isinstance(function, UnknownName):
+        machine.note(function, args, kwargs)
+        return
     if id(function) not in machine.called:
         raise CorruptData("an object made of no class")
     raise UntrustedData("an object made with arguments by name: not loaded")

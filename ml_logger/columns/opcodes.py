@@ -7,10 +7,10 @@ to spell bytes and sets, and nothing else. What comes out is at most `DEEPEST` l
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from ml_logger.columns.containers import ATOMS, DEEPEST, PLAIN, Containers, OverLimit, check_plain
+from ml_logger.columns.containers import ATOMS, DEEPEST, PLAIN, Containers, OverLimit, UnknownName, check_plain
 from ml_logger.columns.instructions import ACTIONS, COUNTS, FRAME, LITERALS, PROTO, SIZES, STOP
 from ml_logger.errors import CorruptData, UntrustedData
 
@@ -48,6 +48,7 @@ class Machine:
             has a `__setstate__` takes a state. Nothing is imported.
         budget: most opcodes.
         deepest: most levels of containers.
+        unknown: what gives an `UnknownName` for each other name; by default they are refused.
 
     Attributes:
         end: where the pickle ends, once it is loaded.
@@ -55,13 +56,20 @@ class Machine:
     """
 
     def __init__(
-        self, data: bytes, pos: int = 0, names: Names | None = None, budget: int = BUDGET, deepest: int = DEEPEST
+        self,
+        data: bytes,
+        pos: int = 0,
+        names: Names | None = None,
+        budget: int = BUDGET,
+        deepest: int = DEEPEST,
+        unknown: Callable[[str, str], UnknownName] | None = None,
     ) -> None:
         self.data = data
         self.end = pos
         self.needed = 0
         self.plain = names is None
         self.names: Names = PLAIN if names is None else names
+        self.unknown = unknown
         self.budget = budget
         self.spent = 0  # items and characters that were passed to calls
         self.stack: list[Any] = []
@@ -209,6 +217,8 @@ class Machine:
         if type(module) is not str or type(name) is not str:
             raise CorruptData("a name that is no text")
         found = self.names.get((module, name))
+        if found is None and self.unknown is not None:
+            found = self.unknown(module, name)
         if found is None:
             raise UntrustedData(f"{f'{module}.{name}'[:200]} is not on the list of what is only data: not loaded")
         self.called[id(found)] = name
@@ -222,6 +232,9 @@ class Machine:
 
     def call(self, function: Any, args: Any, as_class: bool = False) -> None:
         """Call something of the table, or make an instance of a class of it."""
+        if isinstance(function, UnknownName):
+            self.note(function, args, {})
+            return
         if id(function) not in self.called or type(args) is not tuple or isinstance(function, type) is not as_class:
             raise CorruptData("a call of something that is no name")
         self.spent += sum(len(arg) for arg in args if hasattr(arg, "__len__"))  # one list can be passed many times
@@ -232,6 +245,12 @@ class Machine:
         if type(made) not in ATOMS:
             self.held.add(made, (args,))
         self.stack.append(made)
+
+    def note(self, function: UnknownName, args: Any, kwargs: Any) -> None:
+        """Push an object of a name that is on no list."""
+        if type(args) is not tuple or type(kwargs) is not dict or not all(type(key) is str for key in kwargs):
+            raise CorruptData("a call with what are no arguments")
+        self.stack.append(self.held.add(function.note(args, kwargs), (args, kwargs)))
 
     def build(self) -> None:
         """Give the topmost object its state, if it is one of the table's that takes one."""

@@ -17,6 +17,7 @@ from fractions import Fraction
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple, NoReturn
 
+from ml_logger.columns.containers import UnknownName
 from ml_logger.encoders.unpickle_late import Late, Name, StandIn, expect
 from ml_logger.errors import CorruptData
 
@@ -104,7 +105,9 @@ def _bytearray(*args: Any) -> bytearray:
 
 def _reconstructor(kind: Any, base: Any, state: Any) -> Any:
     # How protocols 0 and 1 spell "an empty object of this class"; a real class got here only by the user's trust.
-    named = isinstance(kind, type) and type(base) is Name and base.label == "object"
+    if isinstance(kind, UnknownName):
+        return kind.note(() if state is None else (state,))
+    named = isinstance(kind, type) and isinstance(base, Name | UnknownName) and base.label == "object"
     expect(named and state is None, "a class rebuilt in an odd way")
     return object.__new__(kind)
 

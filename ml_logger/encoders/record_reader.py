@@ -23,6 +23,7 @@ from ml_logger.columns.boundaries import (
 )
 from ml_logger.columns.containers import OverLimit
 from ml_logger.encoders import unpickle
+from ml_logger.encoders.opaque import Opaques
 from ml_logger.encoders.unpickle import LIMITS, Limits, Trust
 from ml_logger.errors import CorruptData
 
@@ -39,6 +40,7 @@ def decode(
     trust: Trust = False,
     paranoid: bool = False,
     limits: Limits = LIMITS,
+    unknown: str = "raise",
     name: str = "",
     start: int = 0,
     stop: int | None = None,
@@ -48,7 +50,8 @@ def decode(
     Holds about one record and one chunk in memory; a damaged length can claim more, up to what is left of the stream.
     Warns DamagedRecords about bytes that are no whole record and goes on after them; they are not counted. Raises
     UntrustedData for a class that `trust` does not admit, InvalidSetting for `paranoid` with trust, and CorruptData for
-    a record that asks for more than the limits (see `unpickle.loads`).
+    a record that asks for more than the limits (see `unpickle.loads`). With `unknown="opaque"` objects of other classes
+    are kept as `Opaque`, and told by one OpaqueObjects warning at the end.
 
     Two limits: if a pickle is made by hand so that a frame seems to end it, only decoding tells the end, and `start`
     may count it twice; and a torn record that holds whole records as bytes cannot be told from one that whole records
@@ -56,9 +59,10 @@ def decode(
     """
     if start < 0 or (stop is not None and stop < 0):
         raise ValueError(f"start and stop count records from the first, so they cannot be negative: {start}, {stop}")
-    unpickle.check_manner(trust, paranoid)
-    load = partial(unpickle.load, trust=trust, paranoid=paranoid, limits=limits)
-    return _decode(Window(chunks, limits.size), load, name, start, stop)
+    unpickle.check_manner(trust, paranoid, unknown)
+    opaques = Opaques() if unknown == "opaque" else None
+    load = partial(unpickle.load, trust=trust, paranoid=paranoid, limits=limits, unknown=opaques)
+    return _decode(Window(chunks, limits.size), load, name, start, stop, opaques)
 
 
 def whole_length(file: BinaryIO) -> int:
@@ -84,11 +88,16 @@ def whole_length(file: BinaryIO) -> int:
         pos = found
 
 
-def _decode(window: Window, load: Load, name: str, start: int, stop: int | None) -> Iterator[Any]:
+def _decode(
+    window: Window, load: Load, name: str, start: int, stop: int | None, opaques: Opaques | None
+) -> Iterator[Any]:
     try:
         yield from _records(window, load, name, start, stop)
     except OverLimit as error:
         raise OverLimit(f"{name or 'the records'}: {error}", error.limit) from None
+    finally:
+        if opaques is not None:
+            opaques.warn(name)
 
 
 def _records(window: Window, load: Load, name: str, start: int, stop: int | None) -> Iterator[Any]:

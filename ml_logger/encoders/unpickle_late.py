@@ -115,8 +115,8 @@ class Walk:
             return self.remember(value, value.settle(self))
         if kind is tuple or kind is frozenset:
             return self._frozen(value)
-        if kind is Name or kind is StandIn:
-            raise _class_as_value(value)
+        if kind is Name or issubclass(kind, StandIn):
+            return self.remember(value, self.class_as_value(value))
         self.remember(value, value)
         settle = _IN_PLACE.get(kind)
         if settle is not None:
@@ -129,6 +129,10 @@ class Walk:
         """Note what an object became, and return that."""
         self._done[id(old)] = (old, new)
         return new
+
+    def class_as_value(self, value: Any) -> Any:
+        """Refuse a name that is a value itself."""
+        raise _class_as_value(value)
 
     def _frozen(self, value: Any) -> Any:
         self.remember(value, value)
@@ -143,6 +147,9 @@ class Walk:
     def _dict(self, value: dict[Any, Any]) -> None:
         # By the class: attributes of its own, which a pickle can give an OrderedDict, may have the names of methods.
         kind = type(value)
+        if kind is defaultdict:  # which can be given another factory than it was made with
+            factory = getattr(value, "default_factory", None)
+            expect(not isinstance(factory, Name | StandIn), "a default factory that is no builtin")
         items = [(self.settle(key), self.settle(item)) for key, item in kind.items(value)]
         if all(map(_same, (key for key, _ in items), value)):
             for key, item in items:

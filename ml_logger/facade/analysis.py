@@ -221,7 +221,7 @@ class Analysis(Reading):
         Raises:
             KeyNotFound: there is no such file or parameter, and no `default`.
         """
-        records = self._records((path,), None, None, None, None, None)
+        records = self._records((path,), None, None, None, self._manner())
         if records is None and default is UNSET:
             raise KeyNotFound(f"no parameters are stored under {self._key(path)!r}")
         nested = parameters.merge(records or ())

@@ -39,6 +39,7 @@ class Reading(Pictures):
         delay: float = 1,
         trust: Trust | None = None,
         paranoid: bool | None = None,
+        unknown: str = "raise",
     ) -> list[Any] | None:
         """Return the records of a file as a list, None where there is no such file.
 
@@ -54,16 +55,18 @@ class Reading(Pictures):
                 what `configure` or `ML_LOGGER_TRUST` says.
             paranoid: True reads what a stranger wrote: the same values, several times slower, in bounded memory and
                 work; by default what `configure` or `ML_LOGGER_PARANOID` says.
+            unknown: "opaque" keeps an object of any other class as an `Opaque`, which tells what is stored of it and
+                does nothing; one `OpaqueObjects` warning names the classes. By default it raises.
 
         Raises:
             UntrustedData: a record names a class that is not trusted.
             CorruptData: a record is larger than `ML_LOGGER_MAX_PICKLE`, or, where reading is paranoid, asks for more
                 than `ML_LOGGER_MAX_OPCODES` or `ML_LOGGER_MAX_NESTING`.
-            InvalidSetting: `paranoid` and `trust` together.
+            InvalidSetting: `paranoid` and `trust` together, or `unknown="opaque"` and `trust=True`.
         """
 
         def read() -> list[Any] | None:
-            found = self._records(paths, key, start, stop, trust, paranoid)
+            found = self._records(paths, key, start, stop, self._manner(trust, paranoid), unknown)
             return None if found is None else list(found)
 
         while True:
@@ -81,9 +84,13 @@ class Reading(Pictures):
         stop: int | None = None,
         trust: Trust | None = None,
         paranoid: bool | None = None,
+        unknown: str = "raise",
     ) -> Iterator[Any]:
-        """Return an iterator over the records of a file, decoded as they arrive; none where there is no such file."""
-        return self._records(paths, key, start, stop, trust, paranoid) or iter(())
+        """Return an iterator over the records of a file, decoded as they arrive; none where there is no such file.
+
+        The arguments are those of `load_pkl`. A warning about what was kept as `Opaque` comes when it ends.
+        """
+        return self._records(paths, key, start, stop, self._manner(trust, paranoid), unknown) or iter(())
 
     def follow(
         self, *paths: PathLike, key: PathLike | None = None, poll: float = 1.0, timeout: float | None = None
@@ -113,20 +120,19 @@ class Reading(Pictures):
         key: PathLike | None,
         start: int | None,
         stop: int | None,
-        trust: Trust | None,
-        paranoid: bool | None,
+        manner: dict[str, Any],
+        unknown: str = "raise",
     ) -> Iterator[Any] | None:
         from ml_logger import readers
 
         store, target = self._settled(), self._target(paths, key)
-        manner: Any = self._manner(trust, paranoid)
         candidates = [target]
         if target.rpartition("/")[2] == DATA_FILE:
             # Programs of 2018 read the metrics under this name.
             candidates.append(target[: -len(DATA_FILE)] + METRICS_FILE)
         for candidate in candidates:
             try:
-                return readers.read_records(store, candidate, start=start, stop=stop, **manner)
+                return readers.read_records(store, candidate, start=start, stop=stop, unknown=unknown, **manner)
             except KeyNotFound:
                 continue
         return None
