@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ml_logger import config
 from ml_logger import keys as key_rules
 from ml_logger.columns import portions, wire
 from ml_logger.columns.boundaries import warn_of_damage
@@ -56,6 +57,7 @@ class ColumnReader:
         Raises:
             KeyNotFound: there is no such file.
             UntrustedData: a row names a class outside the audited list.
+            CorruptData: a row is larger than `ML_LOGGER_MAX_PICKLE`.
         """
         try:
             files = self._answer(key)
@@ -150,7 +152,8 @@ class ColumnReader:
         if not file.begin(key, start, self._cache):
             start = 0
         options: Any = {"names": AUDITED, "settle": settle, "shapes": self._shapes, "name": key}
-        for event in portions.decode(source, self._columns, start, marked=marked, **options):
+        most = config.get("ML_LOGGER_MAX_PICKLE")
+        for event in portions.decode(source, self._columns, start, marked=marked, most=most, **options):
             file.gathered.add(event)
         if file.known and start and portions.start_of(file.known.mark, self._source(key, self._store.stat(key))) == 0:
             return ColumnReader(self._store, self._columns, curves=self._curves)._here(key)  # replaced meanwhile

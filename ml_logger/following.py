@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ml_logger import config
 from ml_logger.errors import InvalidSetting, KeyNotFound, ServerUnavailable
 from ml_logger.notices import notice
 from ml_logger.stores.base import Deadline, Store
@@ -30,6 +31,7 @@ def follow(store: Store, key: str, *, poll: float, timeout: float | None) -> Ite
         InvalidSetting: poll or timeout is no time to wait.
         ServerUnavailable: the server cannot be reached at the first look; later ones are made again.
         UntrustedData: a row names a class outside the audited list.
+        CorruptData: a row is larger than `ML_LOGGER_MAX_PICKLE`.
     """
     if not poll > 0 or (timeout is not None and not timeout >= 0):
         raise InvalidSetting(
@@ -108,4 +110,4 @@ def _decoder(key: str) -> Decoder:
     from ml_logger.encoders.audited import AUDITED
     from ml_logger.encoders.unpickle_late import settle
 
-    return Decoder(names=AUDITED, settle=settle, name=key)
+    return Decoder(names=AUDITED, settle=settle, name=key, most=config.get("ML_LOGGER_MAX_PICKLE"))

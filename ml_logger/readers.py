@@ -77,6 +77,7 @@ def read_columns(
     Raises:
         KeyNotFound: there is no such file.
         UntrustedData: a row names a class outside the audited list.
+        CorruptData: a row is larger than `ML_LOGGER_MAX_PICKLE`.
         NotAvailable: `points` needs tsdownsample, which is not installed.
         InvalidSetting: `points` is no number of points.
     """

@@ -302,6 +302,13 @@ MUTATIONS = (
         ("tests/test_unpickle_attacks.py", "-k", "factory"),
     ),
     Mutation(
+        "size of a row",
+        "ml_logger/columns/decoder.py",
+        "                raise self._too_large()\n",
+        "                pass\n",
+        ("tests/test_columns.py", "-k", "claimed"),
+    ),
+    Mutation(
         "size of a record",
         "ml_logger/columns/boundaries.py",
         "            self.check_size(total - self._record)  # there is more of it than this\n",

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from ml_logger.columns import decoder as decoders
 from ml_logger.columns.boundaries import DamagedRecords
+from ml_logger.columns.containers import OverLimit
 from ml_logger.columns.decoder import Decoder, OtherRecords
 from ml_logger.columns.segments import Shapes
 from ml_logger.columns.table import Column, Columns, Part, concat
@@ -427,6 +428,47 @@ def test_rows_between_large_pieces_are_whole(sizes: list[int], seed: int, damage
         wanted = list(slow.finish().iter_rows())
     assert identical(quietly(bytes(data), sizes), wanted)
     assert damaged or identical(wanted, rows + rows)
+
+
+@pytest.mark.parametrize("head", [b"", b"\x80\x04]\xff"], ids=["alone", "behind damage"])
+@pytest.mark.parametrize(
+    "claim",
+    [
+        b"\x80\x04\x95" + struct.pack("<Q", 1 << 24),
+        b"\x80\x04\x95" + struct.pack("<Q", 1 << 24) + b"\x8d" + struct.pack("<Q", 1 << 23),
+        b"\x80\x04\x8e" + struct.pack("<Q", 1 << 24),
+        b"\x80\x04\x96" + struct.pack("<Q", 1 << 24),
+    ],
+)
+def test_a_length_that_is_claimed_is_not_waited_for(head: bytes, claim: bytes) -> None:
+    """Of what claims to be one row, not much more than the limit is taken; then it is an error, which says where."""
+    decoder, taken = Decoder(most=1 << 20, name="the file", tell=lambda damage: None), 0
+    decoder.feed(file_of([{"a": 1}] * 3) + head + claim)
+    with pytest.raises(OverLimit, match=r"the file: more than 1,048,576 bytes from byte \d\d on.*ML_LOGGER_MAX_PICKLE"):
+        while taken < 1 << 23:
+            taken += 10_000
+            decoder.feed(b"N" * 10_000)
+    assert 1 << 20 < taken < (1 << 20) + (1 << 15)
+    assert decoder.take()["a"].to_list() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("size", [100, 7000, 1 << 20])
+def test_rows_up_to_the_limit_are_decoded(protocol: int, size: int) -> None:
+    """A row of exactly so many bytes is no row too large, whatever the pieces; neither is damage of any length."""
+    rows: list[Any] = [{"a": "x" * 1000, "b": [1.5] * 30}, {"a": "y" * 400_000}, *({"a": n} for n in range(30))]
+    most = max(len(pickle.dumps(row, protocol)) for row in rows)
+    data = file_of(rows, protocol)
+    data = data + data if protocol < 4 else data + bytes(3 * most) + data
+    decoder, damage = Decoder(most=most, tell=lambda found: damage.append(found.size)), []
+    for at in range(0, len(data), size):
+        decoder.feed(data[at : at + size])
+    assert_rows(decoder.finish(), rows + rows)
+    assert damage == ([] if protocol < 4 else [3 * most])
+    short = Decoder(most=most - 50_000, tell=damage.append)
+    with pytest.raises(OverLimit):
+        for at in range(0, len(data), 7000):
+            short.feed(data[at : at + 7000])
 
 
 def test_memory_is_the_columns_and_one_piece() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import socket
+import struct
 import threading
 import warnings
 from pathlib import Path
@@ -18,6 +19,7 @@ import requests
 from ml_logger.column_readers import ColumnReader, files_of
 from ml_logger.columns import wire
 from ml_logger.errors import CorruptData, KeyNotFound, LoggerError, Refused, ServerUnavailable, UntrustedData
+from ml_logger.following import follow
 from ml_logger.readers import read_columns, read_tables
 from ml_logger.stores import open_store
 from ml_logger.testing import Server, serve
@@ -130,6 +132,52 @@ def test_only_what_is_asked_for_travels(server: Server) -> None:
         whole = answer(server, key=key)
         assert kinds(whole)[::2] == ["file", "stop"] and "fetch" in kinds(whole)
         assert len(whole) < 1000
+
+
+#: Files that begin with one record which is endless, as far as it says itself.
+ENDLESS = {
+    "frame": b"\x80\x04\x95" + struct.pack("<Q", 2**40),
+    "bytes": b"\x80\x04\x8e" + struct.pack("<Q", 2**40),
+    "old bytes": b"\x80\x02B" + struct.pack("<I", 2**31 - 1),
+    "text": b"\x80\x02X" + struct.pack("<I", 2**31 - 1),
+    "line": b"\x80\x02I",
+    "behind damage": b"\x80\x04\xff\x80\x04\x95" + struct.pack("<Q", 2**27) + b"X" + struct.pack("<I", 2**26),
+}
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the most memory is told in /proc, of Linux alone")
+def test_an_endless_row_is_not_held(server: Server) -> None:
+    """Of a file of 300 MB that claims to be one row, the server holds no more than a row may have, and leaves it."""
+    (server.data_dir / "plain.pkl").write_bytes(file_of(ROWS))
+    answer(server, key="plain.pkl")
+
+    def peak() -> int:
+        lines = Path(f"/proc/{server.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
+
+    before = peak()
+    for name, head in ENDLESS.items():
+        with open(server.data_dir / "endless.pkl", "wb") as file:
+            file.write(head)
+            file.truncate(300 << 20)  # a hole, which is read as zeros
+        assert kinds(answer(server, key="endless.pkl"))[-2:] == ["fetch", "stop"], name
+    assert peak() - before < 160, f"{peak() - before} MiB"
+
+
+def test_a_large_row_is_read_by_the_client(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that is larger than the server decodes comes all the same; the client's own limit is told."""
+    rows = [{"a": 1}, {"a": "x" * (33 << 20)}, {"a": 2}]
+    (server.data_dir / "large.pkl").write_bytes(file_of(rows))
+    remote, local = open_store(server.url, None, {}), open_store(str(server.data_dir), None, {})
+    for store in (remote, local):
+        assert read_columns(store, "large.pkl")["a"].to_list() == [row["a"] for row in rows]
+    monkeypatch.setenv("ML_LOGGER_MAX_PICKLE", "32")
+    for store in (remote, local):
+        with pytest.raises(CorruptData, match=r"large\.pkl: more than 33,554,432 bytes.*ML_LOGGER_MAX_PICKLE"):
+            read_columns(store, "large.pkl")
+        with pytest.raises(CorruptData, match=r"large\.pkl: more than 33,554,432 bytes.*ML_LOGGER_MAX_PICKLE"):
+            list(follow(store, "large.pkl", poll=1, timeout=0))
+    remote.close()
 
 
 def test_many_files_are_one_request(server: Server) -> None:

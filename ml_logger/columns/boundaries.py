@@ -77,11 +77,7 @@ class Window:
     def check_size(self, size: int) -> None:
         """Raise OverLimit for a record of so many bytes, or of more, if that is too much."""
         if size > self._most:
-            raise OverLimit(
-                f"more than {self._most:,} bytes from byte {self.base + self._record:,} on are one record, or damaged: "
-                "ML_LOGGER_MAX_PICKLE sets another limit",
-                "size",
-            )
+            raise too_large(self._most, self.base + self._record)
 
     def need(self, size: int) -> bool:
         """Have at least `size` bytes in the window, if the stream has them."""
@@ -134,6 +130,15 @@ class Window:
     def _set(self, data: bytes) -> None:
         self.data = data
         self.file = io.BytesIO(data)
+
+
+def too_large(most: int, offset: int) -> OverLimit:
+    """Return the error for what begins at an offset of the stream and is no whole record in so many bytes."""
+    return OverLimit(
+        f"more than {most:,} bytes from byte {offset:,} on are one record, or damaged: ML_LOGGER_MAX_PICKLE sets "
+        "another limit",
+        "size",
+    )
 
 
 def claimed_end(window: Window, pos: int) -> int | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
-from ml_logger.columns.boundaries import Damage, Pushed, Search, Starved, next_record, warn_of_damage
+from ml_logger.columns.boundaries import Damage, Pushed, Search, Starved, next_record, too_large, warn_of_damage
+from ml_logger.columns.containers import OverLimit
 from ml_logger.columns.opcodes import Machine, Names
 from ml_logger.columns.segments import Segment, Shapes, framed_rows
 from ml_logger.columns.table import Array, Builder, Columns, is_row
@@ -40,8 +42,8 @@ class Decoder:
 
     What comes out is what decoding one pickle after another gives, value by value and type by type; rows of one shape
     are decoded many at once. Bytes that are no whole record are passed over with a DamagedRecords warning, and the rows
-    before and after them are there. In memory are the columns, and of the stream one piece and one row; a damaged
-    length can claim more.
+    before and after them are there. In memory are the columns, and of the stream one piece and one row, or what claims
+    to be one, of at most `most` bytes.
 
     >>> decoder = Decoder(keys=["loss"])
     >>> decoder.feed(b"\\x80\\x04\\x95\\x13\\x00\\x00\\x00\\x00\\x00\\x00\\x00}\\x94(\\x8c\\x04loss\\x94K\\x05")
@@ -57,6 +59,7 @@ class Decoder:
         start: where in the file the stream begins, for the same.
         tell: what is called with each damage instead of a warning; records that are no rows are then counted only.
         shapes: those of rows that were met before, in files of the same kind: they need not be learned again.
+        most: bytes of the largest row that is waited for; a damaged or forged length can claim any.
 
     Attributes:
         others: how many records were no rows, so far.
@@ -72,12 +75,14 @@ class Decoder:
         start: int = 0,
         tell: Callable[[Damage], object] | None = None,
         shapes: Shapes | None = None,
+        most: int = sys.maxsize,
     ) -> None:
         self.keys = None if keys is None else list(dict.fromkeys(keys))
         self._names = names
         self._settle = settle
         self._name = name
         self._tell = tell
+        self._most = most
         self._data = b""
         self._base = start  # where in the file the data begins
         self._pos = 0  # where in the data the next record begins
@@ -106,12 +111,19 @@ class Decoder:
 
         Raises:
             UntrustedData: a row names something that `names` does not have.
+            OverLimit: what is there of a row that is not whole is more than `most`.
         """
         self._pieces.append(piece)
         self._have += len(piece)
-        if self._have >= self._wait:
+        if self._have >= self._wait or self._have - self._pos > self._most:
             self._join()
             self._advance(final=False)
+            if self._have - self._pos > self._most:
+                raise self._too_large()
+
+    def _too_large(self) -> OverLimit:
+        error = too_large(self._most, self._base + self._pos)
+        return OverLimit(f"{self._name}: {error}" if self._name else str(error), error.limit)
 
     def take(self) -> Columns:
         """Return the rows that were decoded since the last call; the next ones count from 0 again."""

@@ -6,6 +6,7 @@ Shared by the client, for files that it has, and by the server, for those that i
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -132,6 +133,7 @@ def decode(
     settle: Callable[[Any], Any] | None = None,
     shapes: Shapes | None = None,
     name: str = "",
+    most: int = sys.maxsize,
 ) -> Iterator[Event]:
     """Yield the rows of a file from an offset on, what is settled about them, the rest, and the end.
 
@@ -141,11 +143,11 @@ def decode(
         start: where to begin, see `start_of`.
         piece: after how many bytes of the file to yield a table; all rows in one by default.
         marked: whether a mark is wanted, which takes two reads.
-        names, settle, shapes, name: as in `Decoder`.
+        names, settle, shapes, name, most: as in `Decoder`.
     """
     damage: list[Damage] = []
-    tell = damage.append
-    decoder = Decoder(keys, names=names, settle=settle, start=start, tell=tell, shapes=shapes, name=name)
+    options: Any = {"names": names, "settle": settle, "shapes": shapes, "name": name, "most": most}
+    decoder = Decoder(keys, start=start, tell=damage.append, **options)
     fed = 0
     for data in source.stream(start):
         decoder.feed(data)

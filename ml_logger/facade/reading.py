@@ -109,6 +109,7 @@ class Reading(Pictures):
             InvalidSetting: poll or timeout is no time to wait.
             ServerUnavailable: the server cannot be reached when the loop begins.
             UntrustedData: a row names a class outside the audited list.
+            CorruptData: a row is larger than `ML_LOGGER_MAX_PICKLE`.
         """
         from ml_logger.following import follow
 

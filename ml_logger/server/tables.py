@@ -38,6 +38,9 @@ MOST, MOST_OF_ONE = 16, 12
 PATIENCE = 5.0
 #: Bytes of a file that become one table of the answer.
 PIECE = 2**23
+#: Bytes of the largest row that is decoded here: eight frames full. A length can claim any, and each answer that is
+#: under way may hold one; a file with a larger one is left to the client, who knows how much memory it has.
+LARGEST = 2**25
 #: An answer goes out when so many bytes of it are ready, or after so many seconds.
 READY, AT_LEAST_EVERY = 2**18, 0.25
 #: Bytes of columns that are held at once to choose the rows which show their curves; of more, all are sent.
@@ -218,7 +221,7 @@ def _blocks(source: Source, start: int, question: Question) -> Iterator[bytes]:
     from ml_logger.columns.table import Columns
 
     sent, damage = 0, 0
-    options: Any = {"piece": PIECE, "marked": question.marks is not None, "shapes": question.shapes}
+    options: Any = {"piece": PIECE, "marked": question.marks is not None, "shapes": question.shapes, "most": LARGEST}
     decoded = portions.decode(source, question.columns, start, **options)
     for event in decoded if question.points is None else _sampled(decoded, question.x, question.points):
         if isinstance(event, Columns):
