@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from ml_logger import config
@@ -15,7 +16,7 @@ from ml_logger.columns.portions import Gathered, Settled, Source
 from ml_logger.columns.sampling import sample
 from ml_logger.columns.segments import Shapes
 from ml_logger.columns.table import Columns
-from ml_logger.errors import CorruptData, KeyNotFound, ServerUnavailable
+from ml_logger.errors import CorruptData, InvalidKey, KeyNotFound, ServerUnavailable
 from ml_logger.stores.base import Entry, Store
 from ml_logger.table_cache import TableCache
 
@@ -65,19 +66,20 @@ class ColumnReader:
             files = self._answer(key)  # it was restarted in the middle of its answer, say
         if files is None:
             return self._here(key)
-        if len(files) != 1:
-            raise ServerUnavailable(f"the server answered about {len(files)} files instead of {key!r}")
+        if [name for name, _ in files] != [key]:
+            raise ServerUnavailable(f"the server answered about {len(files)} files, and not about {key!r}")
         return self._finish(key, files[0][1])
 
     def _answer(self, key: str) -> list[tuple[str, File]] | None:
         known = self._cache.find(key) if self._cache else None
         answer = self._ask({"key": key}, {} if known is None else {key: known})
-        return None if answer is None else list(answer)
+        return None if answer is None else [*islice(answer, 2)]
 
     def many(self, pattern: str) -> Iterator[tuple[str, Columns]]:
         """Yield key and table of each file whose key matches a glob, sorted by key."""
         after = begun = ""
         known = self._cache.find_all(pattern) if self._cache else {}
+        matches = key_rules.pattern(pattern).fullmatch
         while True:
             answer = self._ask({"pattern": pattern, "after": after}, known)
             if answer is None:
@@ -85,6 +87,8 @@ class ColumnReader:
                 return
             try:
                 for key, file in answer:
+                    if not matches(key) or key <= after:
+                        raise CorruptData(f"the server answered about {key!r}, which was not asked for")
                     with suppress(KeyNotFound):  # read here, and removed meanwhile
                         yield key, self._finish(key, file)
                     after = key
@@ -102,7 +106,7 @@ class ColumnReader:
         elif self._cache:
             question["marks"] = {key: settled.mark for key, settled in known.items()}
         pieces = self._store.tables(question)
-        return None if pieces is None else files_of(pieces, known, self._cache)
+        return None if pieces is None else files_of(pieces, known, self._cache, self._store.said)
 
     def _finish(self, key: str, file: File) -> Columns:
         """Return the table of what the server told of a file; what it leaves to us is read here."""
@@ -195,15 +199,18 @@ class File:
 
 
 def files_of(
-    pieces: Iterator[bytes], known: dict[str, Settled] | None = None, cache: TableCache | None = None
+    pieces: Iterator[bytes],
+    known: dict[str, Settled] | None = None,
+    cache: TableCache | None = None,
+    said: Callable[[object], str] = repr,
 ) -> Iterator[tuple[str, File]]:
-    """Yield key and content of each file of an answer.
+    """Yield key and content of each file of an answer; `said` makes a text of the server's fit to be shown.
 
     Raises:
         CorruptData: it is no answer of a server of ours.
         ServerUnavailable: it is not whole.
     """
-    blocks, key, file = wire.Blocks(), "", File(0, None)
+    blocks, key, file = wire.Blocks(wire.LARGEST_SENT), "", None
     for piece in pieces:
         for block in blocks.feed(piece):
             head = block.head
@@ -212,21 +219,32 @@ def files_of(
                 next(pieces, None)  # the end of the answer: the connection can be used again
                 return
             if kind == "failed":
-                raise ServerUnavailable(f"the server could not go on behind {key!r}: {str(head.get('error'))[:200]}")
+                raise ServerUnavailable(f"the server could not go on behind {key!r}: {said(head.get('error'))}")
             if kind == "file":
-                key = key_rules.check(head.get("key", ""))
+                key = _key(head.get("key"))
                 file = File(_number(head, "size"), (known or {}).get(key))
                 file.is_lost = not file.begin(key, _number(head, "start"), cache)
+            elif file is None:
+                raise CorruptData(f"an answer with {str(kind)[:20]!r} of no file")
             elif kind == "fetch":
                 file.is_left = True
                 yield key, file
+                file = None
             elif kind == "rows":
                 file.gathered.add(wire.decode(block))
             else:
                 file.gathered.add(portions.told_by({"kind": None, **head}))
                 if kind == "ended":
                     yield key, file
+                    file = None
     raise ServerUnavailable(f"the server stopped in the middle of its answer, behind {key!r}")
+
+
+def _key(told: Any) -> str:
+    try:
+        return key_rules.check(told)
+    except InvalidKey as error:
+        raise CorruptData(f"an answer about a file that cannot be: {error}") from None
 
 
 def _number(head: dict[str, Any], name: str) -> int:

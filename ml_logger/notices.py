@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+import unicodedata
+
+#: Characters that turn the direction of the text behind them.
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+#: Characters of somebody else's text that are shown: a server can send megabytes of it.
+LONGEST = 300
 
 
 def notice(text: str) -> None:
@@ -21,6 +27,23 @@ def write(stream: object, text: str) -> None:
         write(stream, text.encode(encoding, "replace").decode(encoding))
     except (AttributeError, OSError, ValueError):
         pass  # no stream (pythonw), a closed one, or a broken pipe: nobody is there to be told
+
+
+def printable(text: str) -> str:
+    """Return a text of somebody else as a short line that a terminal shows, and does not obey.
+
+    >>> printable("no\x1b[2J room\n")
+    'no\\x1b[2J room\\n'
+    """
+    shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+    return shown if shown.isascii() and shown.isprintable() else "".join(map(safe, shown))
+
+
+def safe(character: str) -> str:
+    """Escape a character that moves the cursor, ends the line, turns the text around, or cannot be encoded."""
+    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI:
+        return character.encode("unicode_escape").decode("ascii")
+    return character
 
 
 def plural(count: int, noun: str) -> str:

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from ml_logger.colors import Color, paint
+from ml_logger.notices import safe
 
 METRIC_KEY, METRIC_VALUE = 20, 20  # columns, at least
 PARAMETER_KEY, PARAMETER_VALUE = 30, 20
@@ -17,7 +18,6 @@ LONGEST = 200  # columns of a cell, at most
 _SGR = re.compile(r"(\x1b\[[0-9;:]*m)")
 _RESET = "\x1b[0m"
 _RESETS = {_RESET, "\x1b[m"}
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class Cell(NamedTuple):
@@ -178,14 +178,7 @@ def _pieces(text: str) -> Iterator[tuple[str, bool]]:
         if number % 2:
             yield part, True
         else:
-            yield from ((_safe(character), False) for character in part)
-
-
-def _safe(character: str) -> str:
-    """Escape a character that moves the cursor, ends the line, turns the text around, or cannot be encoded."""
-    if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in _BIDI:
-        return character.encode("unicode_escape").decode("ascii")
-    return character
+            yield from ((safe(character), False) for character in part)
 
 
 def _width(piece: str) -> int:

@@ -112,14 +112,22 @@ def told_by(head: Mapping[str, Any]) -> Settled | Ended:
         CorruptData: it tells nothing that is known here.
     """
     try:
-        damage = [Damage(int(offset), int(size), bool(at_the_end)) for offset, size, at_the_end in head["damage"]]
+        damage = [
+            Damage(_count(offset), _count(size), at_the_end is True) for offset, size, at_the_end in head["damage"]
+        ]
         if head["kind"] == "settled":
-            return Settled(mark_from(head["mark"]), damage, int(head["others"]))
+            return Settled(mark_from(head["mark"]), damage, _count(head["others"]))
         if head["kind"] == "ended":
-            return Ended(damage, int(head["others"]))
+            return Ended(damage, _count(head["others"]))
     except (LookupError, TypeError, ValueError) as error:
         raise CorruptData(f"nothing that is told about a file: {error}") from None
     raise CorruptData(f"{str(head['kind'])[:100]!r} is nothing that is told about a file")
+
+
+def _count(number: Any) -> int:
+    if type(number) is not int or not 0 <= number < 2**63:
+        raise ValueError(f"{str(number)[:100]!r} is no number of bytes or records")
+    return number
 
 
 def decode(

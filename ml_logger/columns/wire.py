@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import os
 import pickle
 import struct
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ _HEAD = struct.Struct("<3sBIQ")  # magic, version, bytes of the head, bytes of t
 _MAGIC, _VERSION = b"MLT", 1
 _LONGEST_HEAD = 1 << 24
 _MOST_ROWS = 1 << 48
+#: Bytes of a block that travels: a server makes one of some 8 MiB of a file.
+LARGEST_SENT = 1 << 28
 _ALIGNED = 8
 
 _KINDS = {"f8": np.dtype("<f8"), "i8": np.dtype("<i8"), "b1": np.dtype(np.bool_)}
@@ -42,9 +45,14 @@ class Block(NamedTuple):
 
 
 class Blocks:
-    """Take a stream of blocks, in pieces of any size."""
+    """Take a stream of blocks, in pieces of any size.
 
-    def __init__(self) -> None:
+    Args:
+        limit: bytes of a block; any number by default.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        self._limit = limit
         self._pieces: list[bytes] = []
         self._have = 0
         self._need = _HEAD.size
@@ -53,7 +61,7 @@ class Blocks:
         """Take the next bytes, and yield the blocks that are whole with them.
 
         Raises:
-            CorruptData: it is no block of this version.
+            CorruptData: it is no block of this version, or one that is too long.
         """
         self._pieces.append(piece)
         self._have += len(piece)
@@ -65,6 +73,8 @@ class Blocks:
             begin = at + _HEAD.size
             yield Block(_head_of(data[begin : begin + head]), memoryview(data)[begin + head : at + need])
             at += need
+        if self._limit is not None and need > self._limit:
+            _refuse(f"a block of {need:,} bytes")
         self._pieces, self._have, self._need = [data[at:]], len(data) - at, need
 
     @property
@@ -113,6 +123,8 @@ def decode(block: Block) -> Columns:
     """
     try:
         rows, sampled = _count(block.head["rows"]), block.head["sampled"]
+        if 8 * rows > os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+            _refuse(f"{rows:,} rows, of which not one column would fit into the memory of this machine")
         body = _Body(block.body)
         columns = {}
         for name, parts in block.head["columns"]:

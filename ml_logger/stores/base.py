@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from ml_logger.errors import DeliveryTimeout, FileReplaced
+from ml_logger.notices import printable
 
 T = TypeVar("T")
 
@@ -223,6 +224,10 @@ class Store(abc.ABC):
         Only a server of ours has one: a store need not know what its bytes are.
         """
         return None
+
+    def said(self, text: object) -> str:
+        """Return what whoever keeps the files has said, as a person may be shown it."""
+        return printable(str(text))
 
     def holds(self, key: str, data: bytes) -> bool:
         """Tell whether data is among the last that was appended to a file: for a caller whose append was interrupted.

@@ -193,6 +193,10 @@ class RemoteStore(Store):
         """Return the server's answer to a question about rows as it arrives; None where it cannot tell."""
         return self.transport.tables(question)
 
+    def said(self, text: object) -> str:
+        """Return what the server has said as one short line, without the token."""
+        return self.transport.said(text)
+
     def flush(self, timeout: float | None = None) -> None:
         """Wait until the server has everything written before.
 

@@ -115,7 +115,7 @@ class Fetch:
         if match is None or answer.headers.get("Content-Type") != protocol.PIECES:
             raise ServerUnavailable(f"{url} sends {self._key!r} without checksums: it is older than this client")
         start, stop = map(int, match.groups())
-        if start != self._at or (self._wanted is not None and stop > self._wanted):
+        if start != self._at or stop < start or (self._wanted is not None and stop > self._wanted):
             raise ServerUnavailable(f"{url} ignores ranges: something between us and the server rewrites requests")
         if self._at == self._start:
             self._stop = stop
@@ -128,7 +128,9 @@ class Fetch:
         try:
             while self._at < self._stop:
                 size, crc = pieces.HEAD.unpack(self._read(answer.raw, pieces.HEAD.size))
-                if not 0 < size <= min(pieces.LARGEST, self._stop - self._at):
+                left = self._stop - self._at
+                # No shorter than the first one either: a byte at a time would look like progress for years.
+                if not min(pieces.FIRST, left) <= size <= min(pieces.LARGEST, left):
                     raise self._damaged()
                 piece = self._read(answer.raw, size)
                 if zlib.crc32(piece, self._crc) != crc:
@@ -142,8 +144,8 @@ class Fetch:
         from urllib3.exceptions import HTTPError
 
         try:
-            data: bytes = raw.read(size, decode_content=True)
-        except (OSError, HTTPError) as error:
+            data: bytes = raw.read(size, decode_content=False)
+        except (OSError, HTTPError, ValueError) as error:
             raise self._stopped(f": {reason_of(error)}") from None
         if len(data) != size:
             raise self._stopped("")

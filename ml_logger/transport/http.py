@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from ml_logger import config
+from ml_logger import config, keys
 from ml_logger.errors import CorruptData, InvalidRoot, InvalidSetting, KeyNotFound, ServerUnavailable
+from ml_logger.notices import printable
 from ml_logger.stores.base import Entry
 from ml_logger.transport import protocol
 from ml_logger.transport.access import MASKED, check_token, token_for, warn_of_plain_http
 from ml_logger.transport.fetches import Fetch
-from ml_logger.transport.wire import CONNECT_TIMEOUT, Reply, Wire, reason_of, reply_of
+from ml_logger.transport.wire import CONNECT_TIMEOUT, MAX_ANSWER, Reply, Wire, reason_of, reply_of
 
 if TYPE_CHECKING:
     import requests
@@ -55,9 +57,9 @@ class HttpTransport:
 
     def __init__(self, url: str, token: str | None, timeout: float, ca_bundle: str | None = None) -> None:
         # Imported here, where a person configures: in the sender's thread the import would hold up the training.
-        import requests
+        from ml_logger.transport import answers, sessions
 
-        self._requests = requests
+        self._answers, self._sessions = answers, sessions
         self.url = check_url(url)
         self._path = urlsplit(self.url).path
         self.timeout = timeout
@@ -80,14 +82,16 @@ class HttpTransport:
         # A short one is a word that any sentence may have: hidden, it would be told by what is missing.
         return text.replace(self._token, MASKED) if self._token and len(self._token) >= 8 else text
 
+    def said(self, text: object) -> str:
+        """Return what the server said as a person may be shown it: one short line, without the token."""
+        return printable(self.masked(str(text)))
+
     def _authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}"} if self._token else {}
 
     def _session(self) -> requests.Session:
         if getattr(self._local, "pid", None) != os.getpid():
-            session = self._requests.Session()
-            session.headers["User-Agent"] = "ml-logger"
-            session.headers["Accept-Encoding"] = "identity"
+            session = self._sessions.Session()
             # Looked up once and not at each request: proxies and CA bundles of the environment.
             settings = session.merge_environment_settings(self.url, {}, None, self._ca_bundle, None)
             session.proxies, session.verify = settings["proxies"], settings["verify"]
@@ -95,7 +99,7 @@ class HttpTransport:
             self._local.__dict__.clear()
             self._local.session, self._local.pid = session, os.getpid()
         session = self._local.session
-        assert isinstance(session, self._requests.Session)
+        assert isinstance(session, self._sessions.Session)
         return session
 
     def close(self) -> None:
@@ -107,6 +111,7 @@ class HttpTransport:
             self._local.__dict__.clear()
 
     def _request(self, method: str, path: str, **kw: Any) -> requests.Response:
+        """Ask, and return the answer with its body unread."""
         timeout = kw.pop("timeout", self.timeout)
         headers = {**kw.pop("headers", {}), **self._authorization()}
         try:
@@ -117,10 +122,14 @@ class HttpTransport:
                 headers=headers,
                 timeout=(min(CONNECT_TIMEOUT, timeout), timeout),
                 allow_redirects=False,
+                stream=True,
                 **kw,
             )
-        except self._requests.RequestException as error:
-            raise ServerUnavailable(f"{self.url} cannot be reached: {reason_of(error)}") from None
+        except self._sessions.FAILURES as error:
+            raise ServerUnavailable(f"{self.url} cannot be reached: {self.masked(reason_of(error))}") from None
+
+    def _body(self, response: requests.Response, limit: int) -> bytes:
+        return self._sessions.body_of(response, limit, self.url)
 
     def post_batch(
         self, writer: str, body: bytes, timeout: float | None = None, meanwhile: Callable[[], object] = int
@@ -136,7 +145,8 @@ class HttpTransport:
             response = self._request(
                 "POST", protocol.BATCHES, data=body, headers=headers, timeout=timeout or self.timeout
             )
-            return reply_of(response.status_code, response.content, response.headers.get("Retry-After"))
+            content = self._body(response, MAX_ANSWER)
+            return reply_of(response.status_code, content, response.headers.get("Retry-After"))
         return wire.post(self._path + protocol.BATCHES, body, headers, timeout or self.timeout, meanwhile)
 
     def _wire(self) -> Wire | None:
@@ -167,8 +177,9 @@ class HttpTransport:
         Raises:
             KeyNotFound: there is no such file.
         """
-        response = self._request("GET", f"{protocol.FILES}/{quote(key)}", headers=headers, stream=True)
+        response = self._request("GET", f"{protocol.FILES}/{quote(key)}", headers=headers)
         self._raise_for(response, (200, 206, 412, 416), key)
+        self._sessions.check_plain(response, self.url)
         return response
 
     def tables(self, question: Mapping[str, Any]) -> Iterator[bytes] | None:
@@ -178,19 +189,20 @@ class HttpTransport:
             KeyNotFound: there is no such file.
             ServerUnavailable: the server cannot be reached, or the connection ended early.
         """
-        response = self._request("POST", protocol.TABLES, json=question, stream=True)
+        response = self._request("POST", protocol.TABLES, json=question)
         is_older = response.status_code in (404, 405) and protocol.ERROR not in response.headers
         if is_older or response.status_code in (413, 503):
             response.close()
             return None
         self._raise_for(response, (200,), str(question.get("key", question.get("pattern"))))
+        self._sessions.check_plain(response, self.url)
         return self._all(response)
 
     def _all(self, response: requests.Response) -> Iterator[bytes]:
         """Yield what comes of an answer that tells itself where it ends."""
         try:
-            yield from response.iter_content(None)
-        except self._requests.RequestException as error:
+            yield from self._sessions.pieces_of(response)
+        except self._sessions.FAILURES as error:
             raise ServerUnavailable(f"{self.url} stopped in the middle of an answer: {reason_of(error)}") from None
         finally:
             response.close()
@@ -204,37 +216,54 @@ class HttpTransport:
         response = self._request("HEAD", f"{protocol.FILES}/{quote(key)}")
         self._raise_for(response, (200,), key)
         headers = response.headers
-        return Entry(key, int(headers["Content-Length"]), float(headers[protocol.MTIME]))
+        self._body(response, 0)
+        try:
+            return _entry(key, int(headers["Content-Length"]), float(headers[protocol.MTIME]))
+        except (KeyError, ValueError) as error:
+            raise CorruptData(f"{self.url} says of {key!r} what no file can be: {self.said(error)}") from None
 
     def entries(self, pattern: str) -> list[Entry]:
         """Return the files whose key matches a glob, sorted by key; asked for page by page."""
         found: list[Entry] = []
         after: str | None = ""
+        matches = keys.pattern(pattern).fullmatch
         while after is not None:
-            page, after = self._page(pattern, after)
+            page, after = self._page(pattern, after, matches)
             found += page
         return found
 
-    def _page(self, pattern: str, after: str) -> tuple[list[Entry], str | None]:
-        """Return the files of one page, and the key behind which the next one begins."""
+    def _page(self, pattern: str, after: str, matches: Callable[[str], object]) -> tuple[list[Entry], str | None]:
+        """Return the files of one page, and the key behind which the next one begins.
+
+        Raises:
+            CorruptData: it is no listing, or one with a name that no file of ours has, or that was not asked for.
+        """
         params = {"pattern": pattern, "limit": str(protocol.PAGE), **({"after": after} if after else {})}
         response = self._request("GET", protocol.ENTRIES, params=params)
         self._raise_for(response, (200,), pattern)
+        content, begin = self._body(response, self._answers.MAX_PAGE), after
         try:
-            answer = response.json()
-            page = [Entry(str(key), int(size), float(mtime)) for key, size, mtime in answer["entries"]]
+            answer = json.loads(content)
+            page = []
+            for key, size, mtime in answer["entries"]:
+                if type(key) is not str or keys.check(key) != key or not matches(key):
+                    raise ValueError(f"{key!r} is no file that was asked for")
+                if key <= after:
+                    raise ValueError(f"{key!r} comes behind {after!r}")
+                page.append(_entry(key, size, mtime))
+                after = key
             more = answer.get("next")
-            if more is not None and not after < str(more):
-                raise ValueError(f"the page behind {after!r} leads back to {str(more)!r}")
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            raise CorruptData(f"{self.url} answered with something that is no listing: {error}") from None
-        return page, None if more is None else str(more)
+            # The last file of a page need not match: it may be one at which the server stopped looking.
+            if more is not None and not (type(more) is str and more >= after and more > begin):
+                raise ValueError(f"the page behind {begin!r} leads to {more!r}")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise CorruptData(f"{self.url} answered with something that is no listing: {self.said(error)}") from None
+        return page, more
 
     def _raise_for(self, response: requests.Response, good: tuple[int, ...], key: str) -> None:
         if response.status_code in good:
             return
-        message = self.masked(_message(response))
-        response.close()
+        message = self.said(self._message(response))
         if response.status_code == 404 and protocol.ERROR in response.headers:
             raise KeyNotFound(f"no file is stored under {key!r} on {self.url}")
         if response.status_code == 404:
@@ -243,12 +272,19 @@ class HttpTransport:
             )
         raise protocol.error_of(response.status_code, f"{self.url} answered {response.status_code}: {message}")
 
+    def _message(self, response: requests.Response) -> str:
+        try:
+            return str(json.loads(self._body(response, self._answers.MAX_ERROR))["error"])
+        except (ServerUnavailable, ValueError, KeyError, TypeError, RecursionError):
+            return response.reason or "no reason given"
 
-def _message(response: requests.Response) -> str:
-    try:
-        return str(response.json()["error"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return response.reason or "no reason given"
+
+def _entry(key: str, size: Any, mtime: Any) -> Entry:
+    if type(size) is not int or not 0 <= size < 2**63:
+        raise ValueError(f"{size!r} is no number of bytes")
+    if type(mtime) not in (int, float) or not abs(mtime) < 2**40:
+        raise ValueError(f"{mtime!r} is no time")
+    return Entry(key, size, float(mtime))
 
 
 def transport_to(url: str, token: str | None) -> HttpTransport:

@@ -14,7 +14,7 @@ from ml_logger.transport import frames, protocol
 from ml_logger.transport.batches import Batch
 from ml_logger.transport.http import HttpTransport
 from ml_logger.transport.spool import Spool
-from ml_logger.transport.wire import MEANWHILE_EVERY, Reply
+from ml_logger.transport.wire import MEANWHILE_EVERY, Reply, catalog_of, number_of
 
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 10.0
@@ -48,6 +48,7 @@ class Sender:
         self._transport = transport
         self._progress = progress
         self._linger = linger
+        self._is_own = not spool.last
         self._hurry_to = 0
         # Not an Event: setting one from a signal handler that has interrupted just that waits for itself for ever.
         self._pokes: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -165,14 +166,14 @@ class Sender:
         if reply.status == 200:
             self._fit_limit(len(body), self.last_answer - started)
             return self._accepted(batch, reply)
-        if reply.status == 409 and isinstance(reply.body.get("expected"), int):
-            return self._expected(reply.body["expected"] + self.spool.base, str(reply.body.get("catalog")), batch)
+        if reply.status == 409 and "expected" in reply.body:
+            return self._expected(batch, reply)
         if reply.status in (408, 413) and len(batch.stops) > 1:
             self._limit = max(1, self._limit // 2)
         if reply.status == 400 and self._go_around_damage(batch):
             return 0.0
         reason = reply.body.get("error") or "this is no ml-logger server, or something stands before it"
-        said = self._transport.masked(f"{self._transport.url} answered {reply.status}: {reason}")
+        said = f"{self._transport.url} answered {reply.status}: {self._transport.said(reason)}"
         self.denied = reply.status in (401, 403)
         if self.denied:
             self._tell_denied(said)
@@ -190,27 +191,36 @@ class Sender:
         self._limit = min(protocol.BATCH_SIZE, max(SMALLEST_BATCH, int(wanted)))
 
     def _accepted(self, batch: Batch, reply: Reply) -> float:
-        committed, rejected = reply.body.get("committed"), reply.body.get("rejected", [])
         try:
-            refusals = [(int(refusal["seq"]) + self.spool.base, str(refusal["error"])) for refusal in rejected]
-            seq = min(int(committed) + self.spool.base, batch.last)  # type: ignore[arg-type]
-        except (TypeError, ValueError, KeyError, OverflowError):
-            return self._failed(f"{self._transport.url} answered nonsense: {str(reply.body)[:100]}")
-        if seq < batch.first:
+            catalog, committed = catalog_of(reply.body["catalog"]), number_of(reply.body["committed"]) + self.spool.base
+            refusals = [
+                (number_of(refusal["seq"]) + self.spool.base, str(refusal["error"]))
+                for refusal in reply.body.get("rejected", [])
+            ]
+            # A spool that was adopted may have lost its end in a power loss: then the server does have more.
+            if self._is_own and committed > self.spool.last:
+                raise ValueError("more than there is")
+        except (TypeError, ValueError, KeyError):
+            return self._nonsense(reply)
+        if committed < batch.first:
             return self._failed(f"{self._transport.url} acknowledged nothing of what it was sent")
+        seq = min(committed, batch.last)  # more of it may have arrived, in a larger batch whose answer did not
         for number, reason in refusals:
             self._reject(batch, number, reason)
         self._recovered()
-        self.spool.remember_catalog(str(reply.body.get("catalog")))
+        self.spool.remember_catalog(catalog)
         self.spool.acknowledge(batch, seq)
         self._last_count = len(batch.stops)
         self._progress.advance(seq)
         return 0.0
 
+    def _nonsense(self, reply: Reply) -> float:
+        return self._failed(f"{self._transport.url} answered nonsense: {self._transport.said(reply.body)}")
+
     def _reject(self, batch: Batch, seq: int, reason: str) -> None:
         if not batch.first <= seq <= batch.last or seq in self._progress.refused:
             return
-        reason = self._transport.masked(reason)
+        reason = self._transport.said(reason)
         self._progress.refused[seq] = Refused(f"{self._transport.url} refused record {seq} for good: {reason}")
         self.spool.reject(batch, seq, reason)
         self.rejected += 1
@@ -218,8 +228,13 @@ class Sender:
             where = f"; it is kept in {self.spool.folder.parent / 'rejected'}" if self.spool.folder else ""
             notice(f"{self._transport.url} refused a record for good: {reason}{where}")
 
-    def _expected(self, seq: int, catalog: str, batch: Batch) -> float:
+    def _expected(self, batch: Batch, reply: Reply) -> float:
         """Go where the server says it is, or start over where its memory of this writer is another or too old."""
+        try:
+            seq = number_of(reply.body["expected"]) + self.spool.base
+            catalog = catalog_of(reply.body.get("catalog"))
+        except (TypeError, ValueError):
+            return self._nonsense(reply)
         forgotten = bool(self.spool.catalog) and catalog != self.spool.catalog
         if not (forgotten or seq > batch.last or seq < self.spool.first_available()):
             self.spool.rewind(seq)

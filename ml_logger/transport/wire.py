@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ml_logger.errors import ServerUnavailable
+from ml_logger.notices import printable
 from ml_logger.stores.base import Deadline
 
 CONNECT_TIMEOUT = 3.05
@@ -46,6 +47,8 @@ class Wire:
     def __init__(self, url: str, verify: bool | str | None) -> None:
         import http.client
 
+        from ml_logger.transport.answers import PromptAnswer
+
         self._url = url
         parts = urlsplit(url)
         assert parts.hostname is not None
@@ -64,6 +67,7 @@ class Wire:
             )
         else:
             self._connection = http.client.HTTPConnection(parts.hostname, parts.port)
+        self._connection.response_class = PromptAnswer
         self._http_error = http.client.HTTPException
 
     def post(
@@ -102,7 +106,11 @@ class Wire:
             connection.request("POST", path, _blocks(body), {**headers, "Content-Length": str(len(body))})
         _wait_for_answer(connection.sock, timeout, meanwhile)
         response = connection.getresponse()
-        return reply_of(response.status, response.read(MAX_ANSWER), response.headers.get("Retry-After"))
+        content = response.read(MAX_ANSWER)
+        # Where it was cut, `read` says nothing; what is left would be taken for the next answer.
+        if response.length or (not response.isclosed() and response.read(1)):
+            raise self._http_error("its answer was cut, or is too long")
+        return reply_of(response.status, content, response.headers.get("Retry-After"))
 
     def close(self) -> None:
         """Close the connection; a request opens it again."""
@@ -132,8 +140,22 @@ def reply_of(status: int, content: bytes, after: str | None) -> Reply:
         body = json.loads(content)
     except (ValueError, RecursionError):
         body = None
-    retry_after = float(after) if after and after.isascii() and after.isdigit() else None
+    retry_after = float(after) if after and after.isascii() and after.isdigit() and len(after) < 10 else None
     return Reply(status, body if isinstance(body, dict) else {}, retry_after)
+
+
+def number_of(told: object) -> int:
+    """Return the number of a frame that a server tells. Raises ValueError: JSON has much that Python takes for one."""
+    if type(told) is not int or not 0 <= told < 2**63:
+        raise ValueError("no number of a frame")
+    return told
+
+
+def catalog_of(told: object) -> str:
+    """Return the id of a catalog that a server tells, which is kept in a file. Raises ValueError."""
+    if not isinstance(told, str) or not 0 < len(told) <= 100 or not told.isprintable():
+        raise ValueError("no id of a catalog")
+    return told
 
 
 def reason_of(error: Exception) -> str:
@@ -149,4 +171,5 @@ def reason_of(error: Exception) -> str:
     if untrusted:
         hint = ": name what to trust in ML_LOGGER_CA_BUNDLE" if getattr(cause, "verify_code", 0) in _UNKNOWN else ""
         return f"its certificate is not trusted ({untrusted}){hint}"
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    # The library quotes what came: a line that is no answer, say.
+    return printable(getattr(cause, "strerror", None) or str(cause) or type(cause).__name__)
