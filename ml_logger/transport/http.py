@@ -254,7 +254,7 @@ class HttpTransport:
                 after = key
             more = answer.get("next")
             # The last file of a page need not match: it may be one at which the server stopped looking.
-            if more is not None and not (type(more) is str and more >= after and more > begin):
+            if more is not None and not (type(more) is str and keys.check(more) == more >= after and more > begin):
                 raise ValueError(f"the page behind {begin!r} leads to {more!r}")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CorruptData(f"{self.url} answered with something that is no listing: {self.said(error)}") from None

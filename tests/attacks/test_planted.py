@@ -45,7 +45,7 @@ PLANTED = {case: data for case, data in bodies().items() if len(data) < frames.P
 READS = ("load_pkl", "iload_pkl", "get_parameters", "read_columns", "read_metrics", "frame", "runs", "get_exps")
 #: Those that read rows as columns, and what is no record to them, whatever it names.
 OF_COLUMNS = READS[3:]
-DAMAGE_IN_TABLES = ("CODE K36 NEWOBJ of a wrapper",)
+DAMAGE_IN_TABLES = ("CODE K36 NEWOBJ of a wrapper", "CODE K32 NEWOBJ_EX of a stand-in")
 
 #: A program that reads each planted run in each way, within 1 GiB more than it has, and tells what came of it.
 READER = """

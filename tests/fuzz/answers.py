@@ -8,6 +8,7 @@ from typing import Any
 
 from ml_logger.columns.portions import told_by
 from ml_logger.errors import CorruptData
+from ml_logger.notices import printable
 from ml_logger.stores.base import Deadline, Progress
 from ml_logger.transport.frames import Op
 from ml_logger.transport.sender import LONGEST_DELAY, Sender
@@ -46,6 +47,10 @@ class Answering:
     def masked(self, text: str) -> str:
         """Return it: there is no token."""
         return text
+
+    def said(self, text: object) -> str:
+        """Return it as a person may be shown it."""
+        return printable(str(text))
 
     def post_batch(self, writer: str, body: bytes, timeout: float, meanwhile: Callable[[], object]) -> Reply:
         """Answer."""
