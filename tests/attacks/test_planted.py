@@ -43,9 +43,12 @@ def bodies() -> dict[str, bytes]:
 #: Those of ten megabytes go in pieces, which is another test's matter.
 PLANTED = {case: data for case, data in bodies().items() if len(data) < frames.PIECE_SIZE}
 READS = ("load_pkl", "iload_pkl", "get_parameters", "read_columns", "read_metrics", "frame", "runs", "get_exps")
-#: Those that read rows as columns, and what is no record to them, whatever it names.
+#: Those that read rows as columns, and what is another error to them than to the reader of records.
 OF_COLUMNS = READS[3:]
-DAMAGE_IN_TABLES = ("CODE K36 NEWOBJ of a wrapper", "CODE K32 NEWOBJ_EX of a stand-in")
+IN_TABLES = {
+    "CODE K36 NEWOBJ of a wrapper": "CorruptData",
+    "CODE K32 NEWOBJ_EX of a stand-in": "UntrustedData",
+}
 
 #: A program that reads each planted run in each way, within 1 GiB more than it has, and tells what came of it.
 READER = """
@@ -144,7 +147,7 @@ def refusal(data: bytes) -> str:
 def test_what_was_planted_is_data_to_nobody(planted: Planted, case: str, how: str) -> None:
     """A class that is not trusted raises UntrustedData; what is no record is passed over for the row behind it."""
     outcome = planted.told[planted.runs[case]][how]
-    alone = "CorruptData" if case in DAMAGE_IN_TABLES and how in OF_COLUMNS else refusal(PLANTED[case])
+    alone = (IN_TABLES.get(case) if how in OF_COLUMNS else None) or refusal(PLANTED[case])
 
     assert outcome == {"UntrustedData": "UntrustedData", "CorruptData": "[1.5]"}[alone]
 
