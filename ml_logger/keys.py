@@ -18,8 +18,8 @@ MAX_KEY_BYTES = 1024
 MAX_NAME_BYTES = 255
 MAX_DEPTH = 64
 
-#: Wildcards of one glob.
-MAX_STARS = 100
+#: Wildcards, and characters, of one glob: the longest key has no more when each of its characters is a set.
+MAX_STARS, MAX_GLOB = 100, 4096
 
 #: Controls, what turns the direction of text around, and what nobody sees; not the joiners, which emoji need.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
@@ -192,8 +192,13 @@ def pattern(query: str) -> re.Pattern[str]:
     (True, False)
 
     Raises:
-        InvalidKey: a set with its ends the wrong way round, the part `..`, or more than `MAX_STARS` wildcards.
+        InvalidKey: a set with its ends the wrong way round, the part `..`, more than `MAX_STARS` wildcards, or more
+            than `MAX_GLOB` characters.
     """
+    if len(query) > MAX_GLOB:
+        raise InvalidKey(
+            f"glob {_show(query)} has {len(query):,} characters, more than {MAX_GLOB:,}: use a shorter one"
+        )
     query = normal(query)
     if _SET.sub("", query).count("*") > MAX_STARS:
         raise InvalidKey(f"glob {_show(query)} has more than {MAX_STARS} wildcards: use fewer")

@@ -379,6 +379,16 @@ def test_a_body_has_one_length(site: Server, name: str, method: str) -> None:
     assert raw(site, "GET", protocol.HEALTH).status == 200
 
 
+@pytest.mark.parametrize("line", ["Transfer-Encoding : chunked", "Transfer-Encoding: \x0bchunked", "X: a\0b", "X"])
+def test_nothing_is_read_behind_a_head_that_could_mean_two_things(site: Server, line: str) -> None:
+    """Whoever sent such a head on to us may see other requests behind it than we do: none of them is answered."""
+    first = f"POST {protocol.ENTRIES} HTTP/1.1\r\nHost: localhost\r\n{line}\r\n\r\n0\r\n\r\n"
+    answer = ask(site, (first + GET + "Host: localhost\r\nConnection: close\r\n\r\n").encode())
+
+    assert parsed(answer).status == 400
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_heads_that_could_mean_two_things_are_turned_away(site: Server, name: str) -> None:
     """A head that others might read differently is answered with 400 and one sentence, and hurts nobody."""

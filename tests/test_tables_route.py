@@ -210,6 +210,8 @@ def test_many_files_are_one_request(server: Server) -> None:
         (b'{"key": "../a"}', "could leave"),
         (b'{"key": ""}', "empty"),
         (b'{"pattern": "[z-a]"}', "glob"),
+        (b'{"pattern": "%b"}' % (b"?" * 10**6), "1,000,000 characters"),
+        (b'{"pattern": "%b"}' % (b"a/" * 10**6), "2,000,000 characters"),
     ],
 )
 def test_questions_that_make_no_sense_are_refused(shared_server: Server, question: bytes, says: str) -> None:

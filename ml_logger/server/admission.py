@@ -97,6 +97,21 @@ class Admission:
         return self._check_origin(request)
 
     def _check_head(self, request: Request) -> None:
+        try:
+            self._check_lines(request)
+        except SanicException:
+            hang_up(request)  # who reads it in another way has another mind about where the next request begins
+            raise
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise _turned(415, "a body is sent as it is: Content-Encoding is not understood")
+        length = request.headers.get("content-length", "0")
+        if "transfer-encoding" in request.headers or not (length.isascii() and length.isdigit()):
+            hang_up(request)  # nobody knows where the next request begins
+            raise _turned(411, "a body needs a Content-Length")
+        if "upgrade" in request.headers.get("connection", "").lower() and request.headers.get("upgrade"):
+            raise _turned(400, "there is nothing to upgrade to: HTTP/1.1 is spoken here")
+
+    def _check_lines(self, request: Request) -> None:
         first, *lines = request.head.split(b"\r\n")
         target = first.split(b" ")[1]
         if len(target) > self._limits.max_url:
@@ -109,14 +124,6 @@ class Admission:
             raise _turned(400, "a header is 'Name: value', without spaces in the name and control characters")
         if any(len(request.headers.getall(name, ())) > 1 for name in _ONCE):
             raise _turned(400, "a header that may come once came twice")
-        if request.headers.get("content-encoding", "identity").lower() != "identity":
-            raise _turned(415, "a body is sent as it is: Content-Encoding is not understood")
-        length = request.headers.get("content-length", "0")
-        if "transfer-encoding" in request.headers or not (length.isascii() and length.isdigit()):
-            hang_up(request)  # nobody knows where the next request begins
-            raise _turned(411, "a body needs a Content-Length")
-        if "upgrade" in request.headers.get("connection", "").lower() and request.headers.get("upgrade"):
-            raise _turned(400, "there is nothing to upgrade to: HTTP/1.1 is spoken here")
 
     def _check_host(self, host: str | None) -> None:
         if not host:
