@@ -21,7 +21,8 @@ from ml_logger.server import committer as committing
 from ml_logger.server import stage as staging
 from ml_logger.server.appends import MAX_OPEN
 from ml_logger.server.catalog import Catalog, FileState
-from ml_logger.server.committer import Answer, Committer
+from ml_logger.server.committer import Committer
+from ml_logger.server.groups import Answer
 from ml_logger.server.recovery import UPLOAD_KEPT
 from ml_logger.stores.folder import Folder
 from ml_logger.testing import Server

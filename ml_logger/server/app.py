@@ -32,11 +32,11 @@ T = TypeVar("T")
 
 routes = Blueprint("health")
 
-#: Threads for work that takes long, as of listings and tables of rows; and for the batches that come in.
-LONG, DECODERS = 2, 2
-
 #: Seconds after which a request whose body stops coming, or whose answer stops being taken, is given up.
 STALLED = 120.0
+#: Threads for work that takes long, as of listings and tables of rows; and those that take batches apart, and look at
+#: tokens.
+LONG, QUICK = 2, 2
 
 
 class Service:
@@ -55,7 +55,7 @@ class Service:
         self.turns, self.places = Turns(LONG), tables.Places()
         self.audit = Audit(audit or self.folder.private("audit.log"), always=audit is not None)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ml-logger-files")
-        self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="ml-logger-batches")
+        self._quick = ThreadPoolExecutor(QUICK, thread_name_prefix="ml-logger-quick")
 
     def _fail(self, why: str) -> None:
         self.failure = why
@@ -65,16 +65,16 @@ class Service:
         """Do work that may block outside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
 
-    async def decode(self, work: Callable[..., T], *args: Any) -> T:
-        """Do as `in_thread`, for batches: they do not wait for those who read, and a disk that is slow for them."""
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, work, *args)
+    async def soon(self, work: Callable[..., T], *args: Any) -> T:
+        """Do work outside the event loop that is short, and must not wait behind listings and files."""
+        return await asyncio.get_running_loop().run_in_executor(self._quick, work, *args)
 
     def close(self) -> None:
         """Finish what was accepted."""
         self.committer.close()
         self.turns.close()
         self.audit.close()
-        for threads in (self._threads, self._decoders):
+        for threads in (self._threads, self._quick):
             threads.shutdown(wait=False, cancel_futures=True)
 
 

@@ -12,7 +12,8 @@ from sanic import Blueprint, HTTPResponse, Request, json
 from ml_logger import keys
 from ml_logger.errors import CorruptData
 from ml_logger.server.audit import what
-from ml_logger.server.committer import RETRY_AFTER, Answer
+from ml_logger.server.committer import RETRY_AFTER
+from ml_logger.server.groups import Answer
 from ml_logger.server.tokens import allowed
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.frames import Op
@@ -37,7 +38,7 @@ async def post_batch(request: Request) -> HTTPResponse:
         return json({"error": f"{protocol.WRITER} must be 32 hexadecimal digits"}, 400)
     service = request.app.ctx.service
     async with service.bodies.read(request) as body:
-        batch = await service.decode(_take, request, body)
+        batch = await service.soon(_take, request, body)
         del body
         answer = service.committer.submit(writer, batch)
         try:

@@ -8,22 +8,25 @@ import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from ml_logger.notices import notice
 from ml_logger.server.appends import Appends
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.effects import sync_file_system
+from ml_logger.server.groups import Answer, Request, at_hand
 from ml_logger.server.recovery import drop_old_uploads, rebuild, recover
 from ml_logger.server.stage import Stage, touches
 from ml_logger.stores.folder import Folder
 from ml_logger.transport.frames import Frame
 
-#: Most bytes of batches that are committed together.
-GROUP_SIZE = 4 * 2**20
+#: Seconds for which a long batch is worked on while others wait.
+SLICE = 0.01
+#: Seconds in which long batches may end when the server stops.
+LEAVING = 3.0
 #: Most bytes of batches that wait; beyond it clients are asked to come back later.
 QUEUE_SIZE = 64 * 2**20
 #: After this long without a batch, files are marked clean, in seconds.
@@ -38,22 +41,6 @@ QUIET = 60.0
 MOST_REFUSALS = 1000
 #: Seconds after which a client that was turned away should come back.
 RETRY_AFTER = 1
-
-
-class Answer(NamedTuple):
-    """What a batch is answered with."""
-
-    status: int
-    body: dict[str, Any]
-
-
-class Request(NamedTuple):
-    """One verified batch: consecutive frames of one writer, and the future that its answer goes into."""
-
-    writer: str
-    frames: list[Frame]
-    size: int
-    answer: Future[Answer]
 
 
 class Committer:
@@ -76,6 +63,7 @@ class Committer:
         self._fail = fail
         self.appends = Appends(folder, catalog)
         self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._long: deque[Request] = deque()
         self._queued_bytes = 0
         self._lock = threading.Lock()
         self._accepting = True
@@ -131,53 +119,68 @@ class Committer:
     def _run(self) -> None:
         while True:
             try:
-                first = self._queue.get(timeout=IDLE)
+                first = self._queue.get(not self._long, IDLE)
             except queue.Empty:
-                self._tidy()
+                self._go_on() if self._long else self._tidy()
                 continue
             if first is None:
+                self._leave()
                 return
-            group = self._take(first)
-            trouble = self._commit(group)
-            if trouble is not None and len(group) > 1:
-                # One that finds no room must not keep out those that would.
-                for request in group:
-                    self._settle([request], self._commit([request]))
-            else:
-                self._settle(group, trouble)
-            with self._lock:
-                self._queued_bytes -= sum(request.size for request in group)
+            short, long = at_hand(self._queue, first)
+            self._long += long
+            if short:
+                self._end(short, self._commit(short))
+            if self._long:
+                self._go_on()
             if time.monotonic() >= self._tidy_at:
                 self._tidy()
 
-    def _take(self, first: Request) -> list[Request]:
-        group, size = [first], first.size
-        while size < GROUP_SIZE:
-            try:
-                request = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if request is None:
-                self._queue.put(None)
-                break
-            group.append(request)
-            size += request.size
-        return group
+    def _go_on(self) -> None:
+        """Work on a long batch: to its end, or, while others wait, for a moment; then the next one has its turn."""
+        request = self._long.popleft()
+        trouble = self._commit([request], time.monotonic() + SLICE)
+        committed = self._catalog.last_seq(request.writer)
+        if trouble is None and request.frames[0].seq <= committed + 1 <= request.frames[-1].seq:
+            self._long.append(request)
+        else:
+            self._end([request], trouble)
 
-    def _commit(self, group: list[Request]) -> Answer | None:
+    def _leave(self) -> None:
+        """End what is long, if it does not take too long: nobody was told that it is taken."""
+        until = time.monotonic() + LEAVING
+        while self._long and time.monotonic() < until:
+            self._go_on()
+        self._settle(list(self._long), Answer(503, {"error": "the server is shutting down"}))
+
+    def _end(self, group: list[Request], trouble: Answer | None) -> None:
+        if trouble is not None and len(group) > 1:
+            # One that finds no room must not keep out those that would.
+            for request in group:
+                self._settle([request], self._commit([request]))
+        else:
+            self._settle(group, trouble)
+        with self._lock:
+            self._queued_bytes -= sum(request.size for request in group)
+
+    def _commit(self, group: list[Request], until: float | None = None) -> Answer | None:
         try:
             self._check_alive()
             for request in group:
                 last = self._stage.last.get(request.writer) or self._catalog.last_seq(request.writer)
-                if request.frames[0].seq > last + 1:
+                first = request.frames[0].seq
+                if first > last + 1:
                     continue
-                for frame in request.frames:
-                    if frame.seq > last:
-                        self._add(frame, request.writer)
+                for number in range(last + 1 - first, len(request.frames)):
+                    self._add(request.frames[number], request.writer)
+                    if until is not None and time.monotonic() > until and self._others_wait():
+                        break
             self._finish()
         except Exception as error:  # also mistakes of ours: they must not end the thread and hang every client
             return self._give_up(error)
         return None
+
+    def _others_wait(self) -> bool:
+        return not self._queue.empty() or len(self._long) > 0 or not self._accepting
 
     def _give_up(self, error: Exception) -> Answer:
         stage, self._stage = self._stage, self._begin()

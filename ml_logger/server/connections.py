@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 from collections import Counter
 from collections.abc import Iterator
@@ -45,6 +46,7 @@ class Traffic:
         # The others are for the files that are written and read; where there are few, for those of the server itself.
         self.connections = min(limits.max_connections, files // 2 if files >= 256 else max(4, files // 4))
         self.leaving = 0
+        self.behind = asyncio.Lock()
         self._most = limits.max_in_flight
         self._in_flight: Counter[str] = Counter()
 
@@ -87,16 +89,22 @@ class Connection(HttpProtocol):
     """
 
     HTTP_CLASS = Exchange
-    __slots__ = ("_given_up", "_taken")
+    __slots__ = ("_asked", "_given_up", "_taken")
 
     def _setup(self) -> None:
         super()._setup()  # type: ignore[no-untyped-call]
         self.request_handler = self._handle
-        self._taken, self._given_up = True, False
+        self._taken, self._given_up, self._asked = True, False, 0
 
     async def _handle(self, request: Request) -> None:
         # A token stands for its owner, wherever he sends from; one that is wrong is turned away before it costs much.
         client = request.headers.get("authorization") or request.ip
+        self._asked += 1
+        if self._asked > 1:
+            # It came together with the one before, and who sends without waiting for answers does not wait for us
+            # either: of all that came so, one is begun each time that the others have had their turn.
+            async with self.app.ctx.traffic.behind:
+                await asyncio.sleep(0)
         with self.app.ctx.traffic.one(client):
             await self.app.handle_request(request)
 
@@ -146,7 +154,7 @@ class Connection(HttpProtocol):
         """Take bytes in; those of a head, or of a body that is answered already, do not begin its time anew."""
         if not self._taken:
             return
-        began, http = self._time, self.http
+        began, http, self._asked = self._time, self.http, 0
         in_head = http is not None and http.stage is Stage.REQUEST
         is_answered = http is not None and http.stage is Stage.IDLE and http.request_body
         super().data_received(data)

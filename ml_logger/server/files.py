@@ -190,11 +190,17 @@ async def _matches(request: Request, view: View, prefix: Prefix | None) -> bool:
         return False
     at, crc = prefix.start, 0
     while at < prefix.stop:  # in steps: a client that goes away does not keep a thread
-        piece = await request.app.ctx.service.in_thread(os.pread, view.descriptor, min(READ_SIZE, prefix.stop - at), at)
-        if not piece:
+        size = min(READ_SIZE, prefix.stop - at)
+        read, crc = await request.app.ctx.service.in_thread(_summed, view.descriptor, size, at, crc)
+        if not read:
             return False
-        at, crc = at + len(piece), zlib.crc32(piece, crc)
+        at += read
     return crc == prefix.crc
+
+
+def _summed(descriptor: int, size: int, at: int, crc: int) -> tuple[int, int]:
+    piece = os.pread(descriptor, size, at)
+    return len(piece), zlib.crc32(piece, crc)
 
 
 def _without_body(status: int, headers: dict[str, str]) -> HTTPResponse:
@@ -218,17 +224,21 @@ def _range(header: str | None, length: int) -> tuple[int, int, int]:
 
 def _listing(appends: Appends, folder: Folder, most: int, pattern: str, after: str, below: str) -> tuple[bytes, bool]:
     """Return a page of a listing, and whether there is a next one: it ends when it is full, or took its time."""
-    found: list[tuple[str, int, float]] = []
-    last, until, page = "", math.inf, {}
+    found: list[str] = []
+    last, until, more = "", math.inf, ""
     with closing(folder.look(pattern, after, below)) as files:
         for entry, matches in files:
             if last and ((matches and len(found) == most) or time.monotonic() > until):
-                page["next"] = last
+                more = f',"next":{_json(last)}'
                 break
             if not last:
                 until = time.monotonic() + LOOK  # from the first file on: so each page comes further, whatever it takes
             last = entry.key
             if matches:
-                found.append((entry.key, appends.committed(entry.key, entry.size), entry.mtime))
-    listing = json.dumps({"entries": found, **page}, ensure_ascii=False, separators=(",", ":"))
-    return listing.encode(), "next" in page
+                # One by one: a long list in one go would hold up all threads, as the encoder never lets go.
+                found.append(_json([entry.key, appends.committed(entry.key, entry.size), entry.mtime]))
+    return f'{{"entries":[{",".join(found)}]{more}}}'.encode(), more != ""
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -18,6 +18,8 @@ from ml_logger.server.connections import Connection
 
 #: Seconds that requests in flight are given when the server stops.
 GRACE = 3.0
+#: Seconds after which a thread that lists or decodes lets another one go on: what is short has to be let in often.
+SWITCH_EVERY = 0.0005
 
 
 def run(
@@ -28,6 +30,7 @@ def run(
     tls: ssl.SSLContext | None = None,
 ) -> int:
     """Serve until a signal, or until the disk has failed; return the exit status."""
+    sys.setswitchinterval(SWITCH_EVERY)
     _run_loop(_serve(app, service, listener, greeting, tls))
     if service.failure is not None:
         notice(f"{service.failure}: stopped, so that the next start recovers from the catalog")

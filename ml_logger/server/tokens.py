@@ -122,7 +122,7 @@ def guard(known: Tokens) -> Callable[[Request], Awaitable[HTTPResponse | None]]:
         if request.path in _OPEN:
             return None
         if known.is_due():
-            await request.app.ctx.service.in_thread(known.look)
+            await request.app.ctx.service.soon(known.look)
         request.ctx.token, why = known.find(request.headers.getall("authorization", []))
         if why:
             kind = 'Bearer error="invalid_token"' if "authorization" in request.headers else "Bearer"
