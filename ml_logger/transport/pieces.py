@@ -14,9 +14,11 @@ from collections.abc import Iterator
 
 HEAD = struct.Struct("<II")
 
-#: Bytes of the first piece. Each next one has twice as many, up to the largest: a line that is cut all the time still
+#: Bytes of the first piece. Each next one has twice as many, up to `MOST_SENT`: a line that is cut all the time still
 #: gets on, and a good one is not held up by heads.
 FIRST = 64 * 2**10
+MOST_SENT = 2**18  # one who does not read it costs the server about three times as much
+#: Bytes of the largest piece that is taken.
 LARGEST = 2**20
 
 
@@ -26,7 +28,7 @@ def sizes(length: int) -> Iterator[int]:
     while length:
         yield min(size, length)
         length -= min(size, length)
-        size = min(2 * size, LARGEST)
+        size = min(2 * size, MOST_SENT)
 
 
 def wire_length(length: int) -> int:

@@ -25,7 +25,7 @@ from tests.wire import append
 MEANWHILE = 60
 HALF_OPEN = 500
 #: Bytes of memory that an attack may cost the server, in MiB: room for bodies, and what a connection holds.
-MEMORY = 160
+MEMORY = 128
 POST = f"POST {protocol.BATCHES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
 POST += f"{protocol.WRITER}: {'a' * 32}\r\n"
 START = f"GET {protocol.HEALTH} HTTP/1.1\r\nHost: localhost\r\n"
@@ -77,9 +77,9 @@ def leaves(scene: Scene, files: int) -> str:
 
 
 def resets(scene: Scene, bystander: Bystander) -> str:
-    """Open 2,000 connections, and reset each, most in the middle of a request."""
+    """Open 1,000 connections, and reset each, most in the middle of a request."""
     files = scene.descriptors()
-    for number in range(2000):
+    for number in range(1000):
         with scene.connect(b"" if number % 3 == 0 else POST.encode()[: number % 150]) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     bystander.wait_for(10)
@@ -201,7 +201,7 @@ def row_files(scene: Scene) -> Iterator[None]:
     """Have 20 files of rows for as long as the block lasts."""
     folder: Path = scene.data / "rows"
     folder.mkdir()
-    data = file_of(rows_of(([{"a": "float", "b": "list", "c": "word"}], 2000, 1)))
+    data = file_of(rows_of(([{"a": "float", "b": "list", "c": "word"}], 600, 1)))
     for number in range(20):
         (folder / f"{number:03}.pkl").write_bytes(data)
     try:
@@ -259,7 +259,7 @@ FLOODS = [
         "nothing is left",
     ),
     Flood("F04 500 connections that say nothing", held(b"", HALF_OPEN), "nothing is left"),
-    Flood("F05 2,000 connections that are reset", resets, "nothing is left"),
+    Flood("F05 1,000 connections that are reset", resets, "nothing is left"),
     Flood("F06 20 bodies of 16 MB that dribble", slow_bodies, "nothing is left"),
     Flood("F07 pipelined requests, and no answer read", unread(f"{START}\r\n".encode(), 30), "nothing is left"),
     Flood(
@@ -271,11 +271,11 @@ FLOODS = [
     Flood("F10 a large file in pieces that nobody reads, 64 times", pieces, "nothing is left"),
     Flood("F11 1,000 single bytes of a large file", ranges, "206"),
     Flood("F12 64 MiB to be compared, 60 times", prefixes, "412"),
-    Flood("F13 listings of 8,000 files, from 10 clients", listings("limit=10000", 10, 3), "200", tree),
+    Flood("F13 listings of 8,000 files, from 6 clients", listings("limit=10000", 6, 2), "200", tree),
     Flood(
         "F14 globs with many stars over 8,000 files", listings("pattern=" + "**/*a*a*a*a*a*/" * 3 + "*z", 20, 3), "200"
     ),
-    Flood("F15 globs of 4,000 characters over 8,000 files", listings("pattern=**/" + "%3F" * 2000, 10, 2), "200", tree),
+    Flood("F15 globs of 4,000 characters over 8,000 files", listings("pattern=**/" + "%3F" * 2000, 6, 2), "200", tree),
     Flood("F16 columns of 20 files, from 12 clients", tables(read=True), "200", row_files),
     Flood("F17 columns of 20 files, which 40 clients do not read", tables(read=False), "nothing is left", row_files),
     Flood(
