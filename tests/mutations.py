@@ -73,14 +73,14 @@ MUTATIONS = (
     Mutation(
         "trim rule",
         "ml_logger/server/committer.py",
-        "                    if frame.seq > last:\n",
-        "                    if True:\n",
+        "range(last + 1 - first, len(request.frames))",
+        "range(len(request.frames))",
         ("tests/test_delivery.py", "-k", "numbers_survive"),
     ),
     Mutation(
         "gap check",
         "ml_logger/server/committer.py",
-        "                if request.frames[0].seq > last + 1:\n                    continue\n",
+        "                if first > last + 1:\n                    continue\n",
         "",
         ("tests/test_delivery.py", "-k", "numbers_survive"),
     ),

@@ -85,12 +85,12 @@ def test_batches_do_not_wait_behind_listings(tmp_path: Path) -> None:
     before = """
         import os, threading
         from ml_logger.stores.folder import Folder
-        real = Folder.entries
-        def entries(self, *args, **kw):
+        real = Folder.look
+        def look(self, *args, **kw):
             while os.path.exists(self.root / "held"):
                 threading.Event().wait(0.01)
-            return real(self, *args, **kw)
-        Folder.entries = entries
+            yield from real(self, *args, **kw)
+        Folder.look = look
     """
     server = programs.server_after(before, tmp_path / "data")
     server.start()
