@@ -80,7 +80,7 @@ MUTATIONS = (
     Mutation(
         "gap check",
         "ml_logger/server/committer.py",
-        "                if first > last + 1:\n                    continue\n",
+        "            if first > last + 1:\n                continue\n",
         "",
         ("tests/test_delivery.py", "-k", "numbers_survive"),
     ),

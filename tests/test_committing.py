@@ -173,7 +173,7 @@ def test_a_batch_that_finds_no_room_keeps_no_other_out(folder: Folder, monkeypat
         requests_ = []
         for number, data in enumerate((b"small", b"large", b"small")):
             request = committing.Request(f"{number:032x}", frames.decode(append(1, data, str(number))), 1, Future())
-            committer._queue.put(request)
+            committer._waiting.put(request)
             requests_.append(request)
     statuses = [request.answer.result(20).status for request in requests_]
     committer.close()

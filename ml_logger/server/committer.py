@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import errno
+import operator
 import os
-import queue
 import sqlite3
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -17,14 +16,12 @@ from ml_logger.notices import notice
 from ml_logger.server.appends import Appends
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.effects import sync_file_system
-from ml_logger.server.groups import Answer, Request, at_hand
+from ml_logger.server.groups import Answer, Request, Waiting
 from ml_logger.server.recovery import drop_old_uploads, rebuild, recover
 from ml_logger.server.stage import Stage, touches
 from ml_logger.stores.folder import Folder
 from ml_logger.transport.frames import Frame
 
-#: Seconds for which a long batch is worked on while others wait.
-SLICE = 0.01
 #: Seconds in which long batches may end when the server stops.
 LEAVING = 3.0
 #: Most bytes of batches that wait; beyond it clients are asked to come back later.
@@ -62,8 +59,7 @@ class Committer:
         self._power = power
         self._fail = fail
         self.appends = Appends(folder, catalog)
-        self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        self._long: deque[Request] = deque()
+        self._waiting = Waiting()
         self._queued_bytes = 0
         self._lock = threading.Lock()
         self._accepting = True
@@ -94,7 +90,7 @@ class Committer:
                 request.answer.set_result(Answer(503, {"error": why}))
                 return request.answer
             self._queued_bytes += size
-            self._queue.put(request)
+            self._waiting.put(request)
         return request.answer
 
     def counts(self) -> dict[str, int]:
@@ -109,7 +105,7 @@ class Committer:
         """Commit what was accepted, then mark every file clean and close the catalog."""
         with self._lock:
             self._accepting = False
-            self._queue.put(None)
+            self._waiting.put(None)
         self._thread.join()
         if not self._failed:
             self._tidy()
@@ -118,39 +114,43 @@ class Committer:
 
     def _run(self) -> None:
         while True:
-            try:
-                first = self._queue.get(not self._long, IDLE)
-            except queue.Empty:
-                self._go_on() if self._long else self._tidy()
-                continue
-            if first is None:
-                self._leave()
-                return
-            short, long = at_hand(self._queue, first)
-            self._long += long
+            is_idle = not self._waiting.look(IDLE)
+            short = self._waiting.short()
             if short:
                 self._end(short, self._commit(short))
-            if self._long:
-                self._go_on()
-            if time.monotonic() >= self._tidy_at:
+            elif self._waiting.ended:
+                self._leave()
+                return
+            self._go_on()
+            if is_idle or time.monotonic() >= self._tidy_at:
                 self._tidy()
 
     def _go_on(self) -> None:
-        """Work on a long batch: to its end, or, while others wait, for a moment; then the next one has its turn."""
-        request = self._long.popleft()
-        trouble = self._commit([request], time.monotonic() + SLICE)
-        committed = self._catalog.last_seq(request.writer)
-        if trouble is None and request.frames[0].seq <= committed + 1 <= request.frames[-1].seq:
-            self._long.append(request)
-        else:
-            self._end([request], trouble)
+        """Work on long batches: to their end, or, while others wait, for a moment; then those have their turn."""
+        group = self._waiting.long()
+        if not group:
+            return
+        trouble = self._commit(group, time.monotonic())
+        done: list[Request] = []
+        left: list[tuple[bool, Request]] = []
+        for request in group:
+            committed, first = self._catalog.last_seq(request.writer), request.frames[0].seq
+            if trouble is None and first <= committed + 1 <= request.frames[-1].seq:
+                left.append((committed >= first, request))
+            else:
+                done.append(request)
+        left.sort(key=operator.itemgetter(0))  # those that were not begun are the next ones
+        self._waiting.again(request for _, request in left)
+        if done:
+            self._end(done, trouble)
 
     def _leave(self) -> None:
         """End what is long, if it does not take too long: nobody was told that it is taken."""
         until = time.monotonic() + LEAVING
-        while self._long and time.monotonic() < until:
+        while self._waiting.look(0.0) and time.monotonic() < until:
             self._go_on()
-        self._settle(list(self._long), Answer(503, {"error": "the server is shutting down"}))
+        while left := self._waiting.long():
+            self._settle(left, Answer(503, {"error": "the server is shutting down"}))
 
     def _end(self, group: list[Request], trouble: Answer | None) -> None:
         if trouble is not None and len(group) > 1:
@@ -162,25 +162,28 @@ class Committer:
         with self._lock:
             self._queued_bytes -= sum(request.size for request in group)
 
-    def _commit(self, group: list[Request], until: float | None = None) -> Answer | None:
+    def _commit(self, group: list[Request], since: float | None = None) -> Answer | None:
+        """Commit batches together; with `since`, the part of them that there is time for."""
         try:
             self._check_alive()
-            for request in group:
-                last = self._stage.last.get(request.writer) or self._catalog.last_seq(request.writer)
-                first = request.frames[0].seq
-                if first > last + 1:
-                    continue
-                for number in range(last + 1 - first, len(request.frames)):
-                    self._add(request.frames[number], request.writer)
-                    if until is not None and time.monotonic() > until and self._others_wait():
-                        break
+            for frame, writer in self._new_frames(group):
+                self._add(frame, writer)
+                if since is not None and self._waiting.want(time.monotonic() - since):
+                    break
             self._finish()
         except Exception as error:  # also mistakes of ours: they must not end the thread and hang every client
             return self._give_up(error)
         return None
 
-    def _others_wait(self) -> bool:
-        return not self._queue.empty() or len(self._long) > 0 or not self._accepting
+    def _new_frames(self, group: list[Request]) -> Iterator[tuple[Frame, str]]:
+        """Yield the frames of batches that are not committed yet, and whose they are; none behind a gap."""
+        for request in group:
+            last = self._stage.last.get(request.writer) or self._catalog.last_seq(request.writer)
+            first = request.frames[0].seq
+            if first > last + 1:
+                continue
+            for number in range(last + 1 - first, len(request.frames)):
+                yield request.frames[number], request.writer
 
     def _give_up(self, error: Exception) -> Answer:
         stage, self._stage = self._stage, self._begin()

@@ -1,8 +1,10 @@
-"""Which batches are committed together: short ones in a group, and long ones behind them, each by itself."""
+"""Which batches are committed together, and which first: short ones, in groups, and long ones behind them."""
 
 from __future__ import annotations
 
 import queue
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -12,8 +14,10 @@ from ml_logger.transport.frames import Frame, Op
 GROUP_SIZE = 4 * 2**20
 #: Frames of a short batch, and those among them that make a file anew: each may take a commit of its own.
 SHORT, SHORT_WRITES = 500, 16
+#: Seconds that long batches are worked on while short ones wait, and while other long ones do.
+SLICE, LONG_SLICE = 0.01, 0.25
 #: What takes long may be one frame, too: a folder with all that is in it.
-_LONG = (Op.REMOVE, Op.MOVE, Op.COPY)
+_SLOW = (Op.REMOVE, Op.MOVE, Op.COPY)
 
 
 class Answer(NamedTuple):
@@ -32,26 +36,73 @@ class Request(NamedTuple):
     answer: Future[Answer]
 
 
-def at_hand(waiting: queue.SimpleQueue[Request | None], first: Request) -> tuple[list[Request], list[Request]]:
-    """Take a request and those that wait behind it, up to a size; return the short ones, and the long ones.
+class Waiting:
+    """The batches that wait for the committer. `put` is for any thread, all else for that of the committer.
 
-    None, which says that no more will come, stays in the queue.
+    Attributes:
+        ended: whether no more will come.
     """
-    group, size = [first], first.size
-    while size < GROUP_SIZE:
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._short: deque[Request] = deque()
+        self._long: deque[Request] = deque()
+        self.ended = False
+
+    def put(self, request: Request | None) -> None:
+        """Add a batch; None says that no more will come."""
+        self._queue.put(request)
+
+    def look(self, patience: float) -> bool:
+        """Take in what has come, and wait for it where nothing is there; return whether anything waits."""
+        block = not (self._short or self._long or self.ended)
         try:
-            request = waiting.get_nowait()
+            while True:
+                request = self._queue.get(block, patience)
+                block = False
+                if request is None:
+                    self.ended = True
+                else:
+                    (self._long if is_long(request) else self._short).append(request)
         except queue.Empty:
-            break
-        if request is None:
-            waiting.put(None)
-            break
-        group.append(request)
-        size += request.size
-    return [request for request in group if not is_long(request)], list(filter(is_long, group))
+            return bool(self._short or self._long)
+
+    def short(self) -> list[Request]:
+        """Take the short batches that are committed next, together; none where none waits."""
+        return _group(self._short)
+
+    def long(self) -> list[Request]:
+        """Take the long batches that are worked on next: one that is slow by itself, others together."""
+        if self._long and is_slow(self._long[0]):
+            return [self._long.popleft()]
+        return _group(self._long, is_slow)
+
+    def again(self, requests: Iterable[Request]) -> None:
+        """Put long batches back, behind all others."""
+        self._long += requests
+
+    def want(self, elapsed: float) -> bool:
+        """Tell whether others should have their turn, of long batches that were worked on for some seconds."""
+        if elapsed < SLICE:
+            return False
+        self.look(0.0)
+        return bool(self._short) or self.ended or (bool(self._long) and elapsed >= LONG_SLICE)
+
+
+def _group(waiting: deque[Request], alone: Callable[[Request], bool] = lambda request: False) -> list[Request]:
+    group, size = [], 0
+    while waiting and size < GROUP_SIZE and not alone(waiting[0]):
+        group.append(waiting.popleft())
+        size += group[-1].size
+    return group
 
 
 def is_long(request: Request) -> bool:
     """Tell whether a batch may take so long that others should not wait for its end."""
     ops = [frame.op for frame in request.frames]
-    return len(ops) > SHORT or ops.count(Op.WRITE) > SHORT_WRITES or any(op in ops for op in _LONG)
+    return len(ops) > SHORT or ops.count(Op.WRITE) > SHORT_WRITES or any(op in ops for op in _SLOW)
+
+
+def is_slow(request: Request) -> bool:
+    """Tell whether each frame of a batch may take long; what appends alone is quick, and long by its length only."""
+    return any(frame.op is not Op.APPEND for frame in request.frames)
