@@ -420,6 +420,21 @@ def test_a_server_that_cannot_open_its_catalog_says_so(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_damage_that_is_told_in_no_text_is_damage(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    """A catalog of which SQLite says what is wrong in bytes that are no text is set aside, as any damaged one."""
+    path = folder.private("catalog.db")
+    with closing(Catalog(path, "FULL")) as catalog:
+        before = catalog.id
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_master SET name = CAST(x'f0fff0' AS TEXT), sql = 'no sql' WHERE name = 'writers'")
+
+    with closing(Catalog(path, "FULL")) as catalog:
+        assert catalog.id != before
+    assert len([*path.parent.glob("catalog.db.damaged-????????")]) == 1
+    assert "is damaged" in capsys.readouterr().err
+
+
 def test_a_disk_that_fails_is_no_damaged_catalog(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the disk fails as the catalog is opened, the catalog stays, and so does what it knows of writers."""
     commit_in(folder, append(1))

@@ -172,6 +172,9 @@ def _open(path: Path, synchronous: str, journal: str) -> sqlite3.Connection:
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
         _check_rows(db)
+    except UnicodeDecodeError:  # the module cannot hand on what SQLite says of it
+        db.close()
+        raise sqlite3.DatabaseError("it holds names that are no text") from None
     except BaseException:
         db.close()
         raise
