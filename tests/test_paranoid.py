@@ -7,6 +7,7 @@ import datetime
 import io
 import pickle
 import string
+import struct
 import types
 import warnings
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -330,6 +331,19 @@ def test_an_endless_record_is_not_gathered(data: bytes, paranoid: bool) -> None:
 
     with pytest.raises(CorruptData, match="ML_LOGGER_MAX_PICKLE"):
         list(record_reader.decode(endless(), paranoid=paranoid, limits=Limits(size=1 << 20)))
+
+
+@pytest.mark.parametrize("protocol", range(3, 6))
+def test_large_arrays_are_read(protocol: int) -> None:
+    """An array of millions of bytes is read, however a protocol spells it; the same bytes many times over are not."""
+    array = np.arange(3_000_000, dtype="u1").reshape(3, -1)
+    assert np.array_equal(loads(pickle.dumps(array, protocol), paranoid=True), array)
+
+    twice = b"(cbuiltins\nbytearray\n" + b"B" + struct.pack("<I", 2**20) + bytes(2**20) + b"\x94\x85R"
+    again = b"cbuiltins\nbytearray\nh\x00\x85R"
+    assert len(loads(b"\x80\x04" + twice + again + b"t.", paranoid=True)) == 2
+    with pytest.raises(CorruptData, match="copy more"):
+        loads(b"\x80\x04" + twice + 100 * again + b"t.", paranoid=True)
 
 
 def test_a_limit_is_no_damage() -> None:

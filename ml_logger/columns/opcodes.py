@@ -72,6 +72,7 @@ class Machine:
         self.unknown = unknown
         self.budget = budget
         self.spent = 0  # items and characters that were passed to calls
+        self.copied = 0  # and bytes
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -237,14 +238,20 @@ class Machine:
             return
         if id(function) not in self.called or type(args) is not tuple or isinstance(function, type) is not as_class:
             raise CorruptData("a call of something that is no name")
-        self.spent += sum(len(arg) for arg in args if hasattr(arg, "__len__"))  # one list can be passed many times
-        if self.spent > self.budget:
-            raise OverLimit(f"calls that copy more than {self.budget:,} items", "opcodes")
+        self._count(args)
         self.held.check_call(self.called[id(function)], args)
         made = function.__new__(function, *args) if as_class else function(*args)
         if type(made) not in ATOMS:
             self.held.add(made, (args,))
         self.stack.append(made)
+
+    def _count(self, args: tuple[Any, ...]) -> None:
+        """Count what a call may copy: one list can be passed many times. All bytes there are may be passed once."""
+        sized = [arg for arg in args if hasattr(arg, "__len__")]
+        self.copied += sum(len(arg) for arg in sized if type(arg) in (bytes, bytearray))
+        self.spent += sum(len(arg) for arg in sized if type(arg) not in (bytes, bytearray))
+        if self.spent > self.budget or self.copied > self.budget + len(self.data):
+            raise OverLimit(f"calls that copy more than {self.budget:,} items, or all its bytes twice", "opcodes")
 
     def note(self, function: UnknownName, args: Any, kwargs: Any) -> None:
         """Push an object of a name that is on no list."""
