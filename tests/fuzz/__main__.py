@@ -21,6 +21,7 @@ from collections import deque
 from pathlib import Path
 
 from tests.fuzz.notes import Notes
+from tests.fuzz.one import AGAIN
 from tests.fuzz.targets import TARGETS, Target
 
 #: Seconds that one input may take.
@@ -56,20 +57,29 @@ class Fuzzed:
         self._more = 0
         self.took = 0.0
         self._log = (self._scratch / "log").open("wb")
-        command = [sys.executable, "-m", "tests.fuzz.one", target.name, "--engine", self.engine]
-        command += ["--seconds", str(self._seconds), "--seed", str(args.seed), "--scratch", str(self._scratch)]
-        command += ["--findings", str(args.findings)]
+        self._seed = args.seed
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        seconds = self._seconds - (time.monotonic() - self._started)
+        command = [sys.executable, "-m", "tests.fuzz.one", self.name, "--engine", self.engine]
+        command += ["--seconds", str(seconds), "--seed", str(self._seed), "--scratch", str(self._scratch)]
+        command += ["--findings", str(self._findings)]
         env = {**os.environ, "TMPDIR": str(self._scratch), "OPENBLAS_NUM_THREADS": "1"}
         # A session of its own: with it end the servers that it has started.
-        self._process = subprocess.Popen(
+        return subprocess.Popen(
             command, stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL, env=env, start_new_session=True
         )
 
     def has_ended(self) -> bool:
         """Look how far it is; end it where it hangs, and keep what it was trying."""
         now, (begun, done, _, data) = time.monotonic(), self._notes.look()
+        if self._process.poll() == AGAIN and now - self._started < self._seconds - 1:
+            self._seed, self._moved = self._seed + 1, now
+            self._process = self._start()  # goes on from the inputs that it has kept
+            return False
         if self._process.poll() is not None:
-            if self._process.returncode not in (0, 1) or begun == 0:
+            if self._process.returncode not in (0, 1, AGAIN) or begun == 0:
                 self._keep("crash" if begun else "start", data)
             self.stop()
             return True

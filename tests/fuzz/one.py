@@ -25,6 +25,10 @@ from tests.fuzz.targets import TARGETS, opened
 
 #: Bytes of memory that a target may take.
 MEMORY = 3 << 29
+#: Bytes that it may hold after an input before it is started anew: what guides atheris is never given back.
+HELD = 1 << 29
+#: The exit status that asks for this.
+AGAIN = 75
 #: Different findings after which a target is given up.
 MOST = 10
 #: Inputs of one round of hypothesis.
@@ -79,10 +83,15 @@ class Trial:
         return len(self._known) >= MOST
 
 
+def memory(field: int) -> int:
+    """Return how much memory this process has, in bytes: field 0 all that it could use, field 1 what it does use."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[field]) * resource.getpagesize()
+
+
 def limit_memory() -> None:
     """Let this process, and those that it starts, take only so much more memory."""
-    with open("/proc/self/statm") as file:
-        now = int(file.read().split()[0]) * resource.getpagesize()
+    now = memory(0)
     resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, now + MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -123,10 +132,15 @@ def with_atheris(trial: Trial, seeds: list[bytes], seconds: float, most: int, se
         flags.append(f"-runs={most}")
 
     def attempt(data: bytes) -> None:
+        nonlocal tried
         trial(data)
+        tried += 1
         if trial.is_enough:
             os._exit(0)
+        if tried % 256 == 0 and memory(1) > HELD:
+            os._exit(AGAIN)
 
+    tried = 0
     atheris.Setup([sys.argv[0], *flags, str(corpus)], attempt)
     atheris.Fuzz()
 
