@@ -273,9 +273,16 @@ FLOODS = [
     Flood("F12 64 MiB to be compared, 60 times", prefixes, "412"),
     Flood("F13 listings of 8,000 files, from 6 clients", listings("limit=10000", 6, 2), "200", tree),
     Flood(
-        "F14 globs with many stars over 8,000 files", listings("pattern=" + "**/*a*a*a*a*a*/" * 3 + "*z", 20, 3), "200"
+        "F14 globs with many stars over 8,000 files",
+        listings("limit=10&pattern=" + "**/*a*a*a*a*a*/" * 3 + "*z", 20, 3),
+        "200",
     ),
-    Flood("F15 globs of 4,000 characters over 8,000 files", listings("pattern=**/" + "%3F" * 2000, 6, 2), "200", tree),
+    Flood(
+        "F15 globs of 4,000 characters over 8,000 files",
+        listings("limit=10&pattern=**/" + "%3F" * 2000, 6, 2),
+        "200",
+        tree,
+    ),
     Flood("F16 columns of 20 files, from 12 clients", tables(read=True), "200", row_files),
     Flood("F17 columns of 20 files, which 40 clients do not read", tables(read=False), "nothing is left", row_files),
     Flood(
