@@ -15,7 +15,7 @@ GROUP_SIZE = 4 * 2**20
 #: Frames of a short batch, and those among them that make a file anew: each may take a commit of its own.
 SHORT, SHORT_WRITES = 500, 16
 #: Seconds that long batches are worked on while short ones wait, and while other long ones do.
-SLICE, LONG_SLICE = 0.01, 0.25
+SLICE, LONG_SLICE = 0.005, 0.25
 #: What takes long may be one frame, too: a folder with all that is in it.
 _SLOW = (Op.REMOVE, Op.MOVE, Op.COPY)
 
