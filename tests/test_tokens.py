@@ -24,6 +24,7 @@ from ml_logger import ML_Logger, tokens
 from ml_logger.errors import InvalidSetting, LoggerError, Refused
 from ml_logger.redaction import redact
 from ml_logger.stores import open_store
+from ml_logger.stores.folder import Folder
 from ml_logger.testing import Server
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.frames import Op
@@ -316,6 +317,16 @@ def test_a_prefix_narrows_listings(
 
     assert listed(server, made["mine"], pattern) == mine
     assert listed(server, made["look"], pattern) == look
+
+
+def test_a_prefix_that_is_a_file_looks_at_no_neighbor(tmp_path: Path) -> None:
+    """A page of a listing may end with any file that was looked at: for one file that is itself."""
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(b"x")
+    folder = Folder(tmp_path, follow_links=False)
+
+    assert [entry.key for entry, _ in folder.look("**", "", "b")] == ["b"]
+    assert list(folder.look("**", "b", "b")) == []
 
 
 def test_a_prefix_may_be_a_file_or_nothing(kinds: tuple[Server, dict[str, str]]) -> None:

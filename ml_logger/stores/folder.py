@@ -145,9 +145,11 @@ class Folder:
         try:
             if not keys.within(top, below):
                 mode = self.mode(below) if keys.within(below, top) else None
-                if mode is None:
+                if mode is not None and stat_module.S_ISREG(mode) and below > after:  # not a word of what is beside it
+                    yield Entry(below, (status := self.stat(below)).st_size, status.st_mtime), bool(matches(below))
+                if mode is None or not stat_module.S_ISDIR(mode):
                     return
-                top = below if stat_module.S_ISDIR(mode) else below.rpartition("/")[0]
+                top = below
             with (
                 self.parent(f"{top}/x" if top else "x") as (fd, _),
                 closing(walk(fd, top, after, follow_links=self.follow_links)) as found,
