@@ -225,6 +225,16 @@ def test_questions_that_make_no_sense_are_refused(shared_server: Server, questio
         assert says in response.json()["error"]
 
 
+def test_a_question_is_short(shared_server: Server) -> None:
+    """Sixteen megabytes of empty objects would be half a gigabyte of values: clients read the files then."""
+    headers = {"Content-Type": "application/json"}
+    question = b'{"key": "a", "columns": [%b[]]}' % (b"{}," * 2**20)
+    response = requests.post(shared_server.url + protocol.TABLES, data=question, headers=headers, timeout=30)
+
+    assert response.status_code == 413
+    assert "2,097,152 bytes" in response.json()["error"]
+
+
 def test_only_questions_of_ours_are_taken(server: Server) -> None:
     """What a page of another site can send is refused, as other methods are."""
     for kind in ("text/plain", "application/x-www-form-urlencoded", ""):

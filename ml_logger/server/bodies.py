@@ -73,13 +73,13 @@ class Bodies:
         self._room = Room(ROOM)
 
     @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """Read a body, and count it as memory in use until the block is left.
+    async def read(self, request: Request, most: int | None = None) -> AsyncIterator[bytes]:
+        """Read a body, of `most` bytes where that is less, and count it as memory in use until the block is left.
 
         Raises:
             SanicException: 411, 413 or 408: no length, too long, or too slow; the connection is closed after it.
         """
-        length = self._length(request)
+        length = self._length(request, self._limit if most is None else min(most, self._limit))
         body = bytearray()
         await _within(self._patience, _receive(request, body, min(length, SMALL)), request)
         if len(body) >= length:
@@ -90,14 +90,14 @@ class Bodies:
             await _within(self._patience + length / SLOWEST, _receive(request, body, length + 1), request)
             yield bytes(body)
 
-    def _length(self, request: Request) -> int:
+    def _length(self, request: Request, limit: int) -> int:
         text = request.headers.get("content-length", "")
         if not (text.isascii() and text.isdigit()):
             hang_up(request)
             raise SanicException("a body needs a Content-Length", status_code=411)
-        if len(text) > 19 or int(text) > self._limit:
+        if len(text) > 19 or int(text) > limit:
             hang_up(request)
-            raise PayloadTooLarge(f"a body has at most {self._limit:,} bytes")
+            raise PayloadTooLarge(f"a body has at most {limit:,} bytes")
         return int(text)
 
 

@@ -47,6 +47,8 @@ READY, AT_LEAST_EVERY = 2**18, 0.25
 HELD = 2**27
 #: How much longer than the file its columns may be: they are few bytes then, and not worth another request.
 LONGER = 2**14
+#: Bytes of a question: as values it takes some forty times its size, and nobody else has a turn while it is read.
+LONGEST = 2**21
 #: Damaged places of one file; one with more is read by the client.
 MOST_DAMAGE = 1000
 
@@ -109,7 +111,7 @@ async def post_tables(request: Request) -> HTTPResponse | ResponseStream | None:
     service = request.app.ctx.service
     if request.headers.get("content-type") != "application/json":
         return sanic_json({"error": "the content type must be application/json"}, 415)
-    async with service.bodies.read(request) as body:
+    async with service.bodies.read(request, LONGEST) as body:
         question = await service.in_thread(question_of, body)
         del body
     below = allowed(request, "read", *([] if question.key is None else [question.key])).prefix
