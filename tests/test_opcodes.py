@@ -211,6 +211,13 @@ def test_colliding_keys_are_refused(wrap: Callable[[int], Any]) -> None:
     assert loads(pickle.dumps({2**61 - 2: 1}, 4)) == {2**61 - 2: 1}
 
 
+def test_long_tuples_are_no_keys_in_number() -> None:
+    """Tuples of floats that have one hash are compared part by part: so many parts are refused."""
+    keys = {(1.0,) * 90 + tuple(2.0**61 if i >> n & 1 else 1.0 for n in range(11)): None for i in range(1500)}
+    with pytest.raises(CorruptData, match="parts of keys that are tuples"):
+        loads(pickle.dumps(keys, 4))
+
+
 def test_one_list_is_not_copied_for_ever() -> None:
     """A pickle that makes many sets of one long list runs out of its budget, not of the machine's time."""
     data = lit(list(range(100_000))) + b"q\x00" + b"c__builtin__\nset\nq\x010" + b"h\x01h\x00\x85R0" * 100_000 + b"."

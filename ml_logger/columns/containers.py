@@ -23,6 +23,9 @@ _SIMPLE_KEYS = frozenset({str, float, bytes, bool, type(None)})
 _MOST_ODD_KEYS = 10_000  # the parts of keys that are neither text nor number: their hashes can be made to collide too
 
 
+_MOST_PARTS = 100_000  # of keys that are tuples: floats in them collide too, and each is compared
+
+
 class OverLimit(CorruptData):
     """A pickle that asks for more than a limit which whoever reads it can set: `opcodes`, `nesting` or `size`."""
 
@@ -66,7 +69,7 @@ class Containers:
         self._deepest = deepest
         self._heights: dict[int, int] = {}  # id of a container that is alive -> levels below it
         self._closed: set[int] = set()  # those that are inside of another one
-        self._odd_keys = 0
+        self._odd_keys = self._parts = 0
 
     def add(self, made: Any, items: Iterable[Any]) -> Any:
         """Note a new container with its items, and return it."""
@@ -120,6 +123,9 @@ class Containers:
                 part = parts.pop()
                 if type(part) is tuple:
                     parts += part
+                    self._parts += len(part)
+                if self._parts > _MOST_PARTS:
+                    raise CorruptData(f"more than {_MOST_PARTS:,} parts of keys that are tuples")
                 if type(part) is int and not -_COLLIDING < part < _COLLIDING:
                     raise CorruptData("an integer of 2**61 - 1 or more as a key")
                 self._odd_keys += type(part) not in _SIMPLE_KEYS and (part is not key or type(key) is not int)
