@@ -32,6 +32,8 @@ _LINES = ["HTTP/1.1 503 Service Unavailable", *(f"{name}: {value}" for name, val
 _NO_PLACE = "\r\n".join(_LINES).encode() + _BUSY
 
 
+#: Seconds between requests that were sent without waiting for answers, of all clients together.
+PAUSE = 0.001
 #: Connections that find no place and are told so at one time, and the seconds that each has to read it.
 MOST_LEAVING, LEAVING_TIME = 64, 1.0
 
@@ -102,9 +104,10 @@ class Connection(HttpProtocol):
         self._asked += 1
         if self._asked > 1:
             # It came together with the one before, and who sends without waiting for answers does not wait for us
-            # either: of all that came so, one is begun each time that the others have had their turn.
+            # either: of all that came so, one is begun at a time, and not before the others have had their turn. A
+            # loop that only went round would not let the other threads go on either.
             async with self.app.ctx.traffic.behind:
-                await asyncio.sleep(0)
+                await asyncio.sleep(PAUSE)
         with self.app.ctx.traffic.one(client):
             await self.app.handle_request(request)
 

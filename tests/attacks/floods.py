@@ -286,9 +286,9 @@ FLOODS = [
     Flood("F16 columns of 20 files, from 12 clients", tables(read=True), "200", row_files),
     Flood("F17 columns of 20 files, which 40 clients do not read", tables(read=False), "nothing is left", row_files),
     Flood(
-        "F18 deep JSON of 4 MB, from 20 clients",
+        "F18 deep JSON of 2 MB, from 20 clients",
         many(
-            lambda *_: head("POST", protocol.TABLES, "Content-Type: application/json", body=b'{"a":' * 800_000), 20, 1
+            lambda *_: head("POST", protocol.TABLES, "Content-Type: application/json", body=b'{"a":' * 400_000), 20, 1
         ),
         "400",
     ),
