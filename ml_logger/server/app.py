@@ -34,9 +34,9 @@ routes = Blueprint("health")
 
 #: Seconds after which a request whose body stops coming, or whose answer stops being taken, is given up.
 STALLED = 120.0
-#: Threads for work that takes long, as of listings and tables of rows; and those that take batches apart, and look at
-#: tokens.
-LONG, QUICK = 2, 2
+#: Threads for work that takes long, as of listings and tables of rows: two would get no more done, as they share one
+#: interpreter, and take twice as much from those who write. And those that take batches apart, and look at tokens.
+LONG, QUICK = 1, 2
 
 
 class Service:
