@@ -6,7 +6,7 @@ import argparse
 import socket
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from ml_logger import ML_Logger, config, errors
 from ml_logger.testing import Server
 from tests import programs
+from tests.wire import answering
 
 Call = Callable[[ML_Logger], Any]
 
@@ -289,11 +290,9 @@ def test_answers_that_make_no_sense_are_said(body: bytes) -> None:
         def log_message(self, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Odd) as odd:
-        threading.Thread(target=odd.serve_forever, daemon=True).start()
+    with answering(Odd) as url:
         code = "import sys; from ml_logger import logger; logger.configure(sys.argv[1]); logger.log_line('x')"
-        done = programs.run(code, f"http://127.0.0.1:{odd.server_port}")
-        odd.shutdown()
+        done = programs.run(code, url)
 
     assert "answered nonsense" in done.stderr
     assert "1 record" in done.stderr

@@ -17,7 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -41,7 +41,7 @@ from ml_logger.transport import frames, protocol
 from ml_logger.transport.frames import Op
 from tests import programs
 from tests.test_server import refused
-from tests.wire import WRITER, append, ask, get, parsed, post, raw
+from tests.wire import WRITER, answering, append, ask, get, parsed, post, raw
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 HEAD = f"POST {protocol.BATCHES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {protocol.CONTENT_TYPE}\r\n"
@@ -373,15 +373,8 @@ def test_a_server_that_leads_in_circles_is_not_followed(pages: list[Any]) -> Non
         def log_message(self, *args: Any) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Liar) as liar:
-        thread = threading.Thread(target=liar.serve_forever)
-        thread.start()
-        try:
-            with pytest.raises(CorruptData, match="no listing"):
-                open_store(f"http://127.0.0.1:{liar.server_port}", None, {}).entries()
-        finally:
-            liar.shutdown()
-            thread.join()
+    with answering(Liar) as url, pytest.raises(CorruptData, match="no listing"):
+        open_store(url, None, {}).entries()
 
 
 def test_requests_under_way_are_counted(tmp_path: Path) -> None:

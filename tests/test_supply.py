@@ -8,9 +8,8 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from tests import programs
+from tests.wire import answering
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -119,13 +119,8 @@ def advisories() -> Iterator[str]:
     """The address of a service of advisories on this machine."""
     if importlib.util.find_spec("pip_audit") is None:
         pytest.skip("pip-audit is not installed here")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Advisories)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/v1/query"
-    server.shutdown()
-    thread.join(programs.PATIENCE)
-    server.server_close()
+    with answering(_Advisories) as url:
+        yield f"{url}/v1/query"
 
 
 def test_a_hole_ends_the_check(advisories: str) -> None:

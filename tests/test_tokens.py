@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ from tests import programs
 from tests.test_cli import command
 from tests.test_delivery import kill_while_logging
 from tests.test_server import refused
-from tests.wire import append, get, post
+from tests.wire import answering, append, get, post
 
 WRONG = "mll_" + "wrong" * 8
 
@@ -696,13 +696,8 @@ class _Echo(BaseHTTPRequestHandler):
 @pytest.fixture
 def echo() -> Iterator[str]:
     """The address of a server that shows tokens to everybody."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(programs.PATIENCE)
-    server.server_close()
+    with answering(_Echo) as url:
+        yield url
 
 
 def _raised(call: Callable[[], object]) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 import requests
@@ -11,6 +14,7 @@ import requests
 from ml_logger.testing import Server
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.frames import Op
+from tests import programs
 
 WRITER = "0123456789abcdef" * 2
 
@@ -77,3 +81,16 @@ def parsed(answer: bytes) -> Raw:
     assert first.startswith("HTTP/1.1 "), answer[:200]
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     return Raw(int(first.split(" ")[1]), headers, body)
+
+
+@contextmanager
+def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Give the address of a web server that is not ours, for as long as the block lasts."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join(programs.PATIENCE)

@@ -105,7 +105,7 @@ def _within(batch: list[frames.Frame], most_files: int) -> list[frames.Frame]:
 
 def _normal(frame: frames.Frame) -> frames.Frame:
     """Spell the keys of a frame in the one way: from here on two of them are one file when they are equal."""
-    if frame.op in (frames.Op.MOVE, frames.Op.COPY):
+    if frame.op in (Op.MOVE, Op.COPY):
         with suppress(UnicodeDecodeError):  # it is refused, with its number, when its turn comes
             frame = frame._replace(payload=keys.normal(str(frame.payload, "utf-8")).encode())
     return frame if frame.key.isascii() else frame._replace(key=keys.normal(frame.key))

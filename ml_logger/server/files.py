@@ -31,9 +31,6 @@ from ml_logger.transport import pieces, protocol
 
 routes = Blueprint("files")
 
-#: Bytes of a file that are in memory for a client who takes them slowly, about three times: there may be many of those.
-PIECE = 2**18
-
 _LIMIT = re.compile("[1-9][0-9]{0,17}", re.ASCII)
 _RANGE = re.compile(r"bytes=(?:([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19}))", re.ASCII)
 
@@ -171,7 +168,7 @@ def _headers_of(view: View) -> dict[str, str]:
 
 
 def _plain(file: int, start: int, stop: int) -> Iterator[bytes]:
-    while start < stop and (piece := os.pread(file, min(PIECE, stop - start), start)):
+    while start < stop and (piece := os.pread(file, min(pieces.MOST_SENT, stop - start), start)):
         yield piece
         start += len(piece)
 
