@@ -253,9 +253,15 @@ ODD_ENTRIES: dict[str, object] = {
     "a next page that is a number": {"entries": [["set/x", 1, 1.0]], "next": 7},
     "the same page again": {"entries": [["set/x", 1, 1.0]], "next": "set/x"},
 }
+#: Without it the request for a next page may be lost on a connection that is about to close.
+HANGS_UP = "Connection: close"
 LISTINGS: dict[str, Answer] = {
     **{f"name {case}": told(entries=[[name, 4, 1.0]]) for case, name in NAMES.items()},
-    **{f"entry {case}": whole(json.dumps(body).encode()) for case, body in ODD_ENTRIES.items()},
+    # It says that it hangs up: else the request for a next page may be lost on a connection that is about to close.
+    **{
+        f"entry {case}": whole(json.dumps(body).encode(), "200 OK", "Connection: close")
+        for case, body in ODD_ENTRIES.items()
+    },
 }
 
 # -- tables that are none ---------------------------------------------------------------------------------------------
