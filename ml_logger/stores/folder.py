@@ -144,10 +144,10 @@ class Folder:
             return  # nothing is under what is no key, and walking there could lead out
         try:
             if not keys.within(top, below):
-                mode = self.mode(below) if keys.within(below, top) else None
-                if mode is not None and stat_module.S_ISREG(mode) and below > after:  # not a word of what is beside it
-                    yield Entry(below, (status := self.stat(below)).st_size, status.st_mtime), bool(matches(below))
-                if mode is None or not stat_module.S_ISDIR(mode):
+                status = self.stat(below) if keys.within(below, top) else None
+                if status and stat_module.S_ISREG(status.st_mode) and below > after:  # not a word of what is beside it
+                    yield Entry(below, status.st_size, status.st_mtime), bool(matches(below))
+                if not (status and stat_module.S_ISDIR(status.st_mode)):
                     return
                 top = below
             with (
