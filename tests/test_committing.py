@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from ml_logger.server import stage as staging
 from ml_logger.server.appends import MAX_OPEN
 from ml_logger.server.catalog import Catalog, FileState
 from ml_logger.server.committer import Committer
-from ml_logger.server.groups import Answer
+from ml_logger.server.groups import Answer, Request
 from ml_logger.server.recovery import UPLOAD_KEPT
 from ml_logger.stores.folder import Folder
 from ml_logger.testing import Server
@@ -172,7 +171,7 @@ def test_a_batch_that_finds_no_room_keeps_no_other_out(folder: Folder, monkeypat
     with committer._lock:  # none is taken before all three wait
         requests_ = []
         for number, data in enumerate((b"small", b"large", b"small")):
-            request = committing.Request(f"{number:032x}", frames.decode(append(1, data, str(number))), 1, Future())
+            request = Request.of(f"{number:032x}", frames.decode(append(1, data, str(number))))
             committer._waiting.put(request)
             requests_.append(request)
     statuses = [request.answer.result(20).status for request in requests_]
@@ -271,7 +270,7 @@ def commit_in(folder: Folder, *batches: bytes, fail: list[str] | None = None) ->
     catalog = Catalog(folder.private("catalog.db"), "FULL")
     committer = Committer(folder, catalog, power=True, fail=said.append)
     try:
-        return [committer.submit(WRITER, list(frames.decode(batch))).result(20) for batch in batches]
+        return [committer.submit(Request.of(WRITER, list(frames.decode(batch)))).result(20) for batch in batches]
     finally:
         committer.close()
 
@@ -459,7 +458,7 @@ def test_what_others_append_is_kept_however_busy_the_server_is(folder: Folder, m
     committer = Committer(folder, catalog, power=True, fail=print)
     try:
         for number, batch in enumerate((append(1, b"ours", "run/a"), append(2, b".", "b"), append(3, b".", "b"))):
-            committer.submit(WRITER, list(frames.decode(batch))).result(20)
+            committer.submit(Request.of(WRITER, list(frames.decode(batch)))).result(20)
             if number == 1:
                 with (folder.root / "run" / "a").open("ab") as file:
                     file.write(b" theirs")

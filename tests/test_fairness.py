@@ -12,6 +12,7 @@ import pytest
 from ml_logger.server import committer as committing
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.committer import Committer
+from ml_logger.server.groups import Request
 from ml_logger.stores.folder import Folder
 from ml_logger.testing import Server
 from ml_logger.transport import frames, protocol
@@ -38,9 +39,9 @@ def test_a_long_batch_waits_for_short_ones(tmp_path: Path) -> None:
     """While a batch that takes long is worked on, short ones that come later are answered, and then it is, whole."""
     committer = committer_in(tmp_path)
     try:
-        long = committer.submit("a" * 32, LONG)
+        long = committer.submit(Request.of("a" * 32, LONG))
         for number in range(1, 6):
-            assert committer.submit("b" * 32, one(number)).result(programs.PATIENCE).status == 200
+            assert committer.submit(Request.of("b" * 32, one(number))).result(programs.PATIENCE).status == 200
             assert not long.done()
         answer = long.result(programs.PATIENCE)
         assert (answer.status, answer.body["committed"]) == (200, len(LONG))
@@ -49,16 +50,32 @@ def test_a_long_batch_waits_for_short_ones(tmp_path: Path) -> None:
     assert (tmp_path / "b").read_bytes() == b"x" * 5
 
 
+def test_a_short_batch_and_a_part_of_a_long_one_are_one_commit(tmp_path: Path) -> None:
+    """Whoever comes while a long batch is worked on waits for one sync, his own, in which that goes along."""
+    committer = committer_in(tmp_path)
+    appends = frames.decode(b"".join(append(seq, b"x", "a") for seq in range(1, 100_001)))
+    try:
+        long = committer.submit(Request.of("a" * 32, appends))
+        for number in range(1, 11):
+            assert committer.submit(Request.of("b" * 32, one(number))).result(programs.PATIENCE).status == 200
+        assert not long.done()
+        assert long.result(programs.PATIENCE).body["committed"] == len(appends)
+        assert committer.counts()["commits"] <= 12
+    finally:
+        committer.close()
+    assert (tmp_path / "a").stat().st_size == len(appends)
+
+
 def test_long_batches_take_turns(tmp_path: Path) -> None:
     """Of long batches none is ended before the others were begun, and each is answered once, whole."""
     committer = committer_in(tmp_path)
     try:
-        waiting = [committer.submit(f"{number:032x}", LONG) for number in range(3)]
+        waiting = [committer.submit(Request.of(f"{number:032x}", LONG)) for number in range(3)]
         answers = [each.result(programs.PATIENCE) for each in waiting]
         assert [(answer.status, answer.body["committed"]) for answer in answers] == [(200, len(LONG))] * 3
-        again = committer.submit(f"{0:032x}", LONG).result(programs.PATIENCE)
+        again = committer.submit(Request.of(f"{0:032x}", LONG)).result(programs.PATIENCE)
         assert again.body == {**answers[0].body}
-        late = committer.submit("f" * 32, [frame._replace(seq=frame.seq + 5) for frame in LONG])
+        late = committer.submit(Request.of("f" * 32, [frame._replace(seq=frame.seq + 5) for frame in LONG]))
         assert late.result(programs.PATIENCE).body["expected"] == 1
     finally:
         committer.close()
@@ -68,13 +85,13 @@ def test_a_long_batch_does_not_keep_a_server_from_its_end(tmp_path: Path, monkey
     """A server that stops tells the client of a batch that would take too long to come again; it goes on from there."""
     monkeypatch.setattr(committing, "LEAVING", 0.0)
     committer = committer_in(tmp_path)
-    waiting = [committer.submit(f"{number:032x}", LONG) for number in range(3)]
+    waiting = [committer.submit(Request.of(f"{number:032x}", LONG)) for number in range(3)]
     committer.close()
     assert [each.result(0).status for each in waiting][1:] == [503, 503]
     monkeypatch.undo()
     committer = committer_in(tmp_path)
     try:
-        answer = committer.submit(f"{2:032x}", LONG).result(programs.PATIENCE)
+        answer = committer.submit(Request.of(f"{2:032x}", LONG)).result(programs.PATIENCE)
         assert (answer.status, answer.body["committed"]) == (200, len(LONG))
     finally:
         committer.close()

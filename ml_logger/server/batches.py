@@ -11,9 +11,9 @@ from sanic import Blueprint, HTTPResponse, Request, json
 
 from ml_logger import keys
 from ml_logger.errors import CorruptData
+from ml_logger.server import groups
 from ml_logger.server.audit import what
 from ml_logger.server.committer import RETRY_AFTER
-from ml_logger.server.groups import Answer
 from ml_logger.server.tokens import allowed
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.frames import Op
@@ -38,9 +38,9 @@ async def post_batch(request: Request) -> HTTPResponse:
         return json({"error": f"{protocol.WRITER} must be 32 hexadecimal digits"}, 400)
     service = request.app.ctx.service
     async with service.bodies.read(request) as body:
-        batch = await service.soon(_take, request, body)
+        batch = await service.soon(_take, request, writer, body)
         del body
-        answer = service.committer.submit(writer, batch)
+        answer = service.committer.submit(batch)
         try:
             return _answered(await asyncio.wrap_future(answer))
         except asyncio.CancelledError:
@@ -50,12 +50,12 @@ async def post_batch(request: Request) -> HTTPResponse:
             raise
 
 
-def _answered(answer: Answer) -> HTTPResponse:
+def _answered(answer: groups.Answer) -> HTTPResponse:
     headers = {"Retry-After": str(RETRY_AFTER)} if answer.status in (503, 507) else None
     return json(answer.body, answer.status, headers=headers)
 
 
-def _take(request: Request, body: bytes) -> list[frames.Frame]:
+def _take(request: Request, writer: str, body: bytes) -> groups.Request:
     """Decode a batch, and see that its token reaches all of it.
 
     One key out of reach refuses the whole batch, and uses no number up. Refused for good, frame by frame, records would
@@ -68,7 +68,7 @@ def _take(request: Request, body: bytes) -> list[frames.Frame]:
     taken = _within(batch, request.app.ctx.service.limits.max_batch_files)
     if len(taken) < len(batch):
         request.ctx.what = what(taken, _touched(taken))
-    return taken
+    return groups.Request.of(writer, taken)
 
 
 def _touched(batch: list[frames.Frame]) -> Iterator[str]:

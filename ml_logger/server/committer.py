@@ -78,18 +78,16 @@ class Committer:
         self._thread = threading.Thread(target=self._run, name="ml-logger-committer", daemon=True)
         self._thread.start()
 
-    def submit(self, writer: str, frames: list[Frame]) -> Future[Answer]:
+    def submit(self, request: Request) -> Future[Answer]:
         """Hand a verified batch over. For any thread; the answer comes when the batch is durable."""
-        size = sum(len(frame.payload) + 64 for frame in frames)
-        request = Request(writer, frames, size, Future())
         # A client that goes away cancels its request; what was taken in is committed all the same.
         request.answer.set_running_or_notify_cancel()
         with self._lock:
-            if not self._accepting or self._queued_bytes + size > QUEUE_SIZE:
+            if not self._accepting or self._queued_bytes + request.size > QUEUE_SIZE:
                 why = "the server is busy" if self._accepting else "the server is shutting down"
                 request.answer.set_result(Answer(503, {"error": why}))
                 return request.answer
-            self._queued_bytes += size
+            self._queued_bytes += request.size
             self._waiting.put(request)
         return request.answer
 
@@ -115,10 +113,7 @@ class Committer:
     def _run(self) -> None:
         while True:
             is_idle = not self._waiting.look(IDLE)
-            short = self._waiting.short()
-            if short:
-                self._end(short, self._commit(short))
-            elif self._waiting.ended:
+            if self._waiting.ended and not self._waiting.has_short():
                 self._leave()
                 return
             self._go_on()
@@ -126,14 +121,14 @@ class Committer:
                 self._tidy()
 
     def _go_on(self) -> None:
-        """Work on long batches: to their end, or, while others wait, for a moment; then those have their turn."""
-        group = self._waiting.long()
-        if not group:
-            return
-        trouble = self._commit(group, time.monotonic())
+        """Work on long batches: to their end, or, while others wait, for a moment; commit it with the short ones."""
+        long, short = self._waiting.long(), list[Request]()
+        trouble = self._commit(self._part_of(long, short))
+        if short:
+            self._end(short, trouble)
         done: list[Request] = []
         left: list[tuple[bool, Request]] = []
-        for request in group:
+        for request in long:
             committed, first = self._catalog.last_seq(request.writer), request.frames[0].seq
             if trouble is None and first <= committed + 1 <= request.frames[-1].seq:
                 left.append((committed >= first, request))
@@ -143,6 +138,16 @@ class Committer:
         self._waiting.again(request for _, request in left)
         if done:
             self._end(done, trouble)
+
+    def _part_of(self, long: list[Request], short: list[Request]) -> Iterator[tuple[Frame, str]]:
+        """Yield frames of long batches while there is time, then those of short ones, taken at that moment."""
+        since = time.monotonic()
+        for frame, writer in self._new_frames(long):
+            yield frame, writer
+            if self._waiting.want(time.monotonic() - since):
+                break
+        short += self._waiting.short()
+        yield from self._new_frames(short)
 
     def _leave(self) -> None:
         """End what is long, if it does not take too long: nobody was told that it is taken."""
@@ -156,20 +161,18 @@ class Committer:
         if trouble is not None and len(group) > 1:
             # One that finds no room must not keep out those that would.
             for request in group:
-                self._settle([request], self._commit([request]))
+                self._settle([request], self._commit(self._new_frames([request])))
         else:
             self._settle(group, trouble)
         with self._lock:
             self._queued_bytes -= sum(request.size for request in group)
 
-    def _commit(self, group: list[Request], since: float | None = None) -> Answer | None:
-        """Commit batches together; with `since`, the part of them that there is time for."""
+    def _commit(self, frames: Iterable[tuple[Frame, str]]) -> Answer | None:
+        """Commit frames of some writers together."""
         try:
             self._check_alive()
-            for frame, writer in self._new_frames(group):
+            for frame, writer in frames:
                 self._add(frame, writer)
-                if since is not None and self._waiting.want(time.monotonic() - since):
-                    break
             self._finish()
         except Exception as error:  # also mistakes of ours: they must not end the thread and hang every client
             return self._give_up(error)

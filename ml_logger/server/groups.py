@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ GROUP_SIZE = 4 * 2**20
 #: Frames of a short batch, and those among them that make a file anew: each may take a commit of its own.
 SHORT, SHORT_WRITES = 500, 16
 #: Seconds that long batches are worked on while short ones wait, and while other long ones do.
-SLICE, LONG_SLICE = 0.005, 0.25
+SLICE, LONG_SLICE = 0.001, 0.25
 #: What takes long may be one frame, too: a folder with all that is in it.
 _SLOW = (Op.REMOVE, Op.MOVE, Op.COPY)
 
@@ -28,12 +28,29 @@ class Answer(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One verified batch: consecutive frames of one writer, and the future that its answer goes into."""
+    """One verified batch: consecutive frames of one writer, and the future that its answer goes into.
+
+    Fields:
+        is_long: whether it may take so long that others should not wait for its end.
+        is_slow: whether each frame of it may take long; what appends alone is quick, and long by its length only.
+    """
 
     writer: str
     frames: list[Frame]
     size: int
+    is_long: bool
+    is_slow: bool
     answer: Future[Answer]
+
+    @classmethod
+    def of(cls, writer: str, frames: list[Frame]) -> Request:
+        """Return a request for some frames; looks at each of them, which nobody who is in a hurry should do again."""
+        size, ops = 0, Counter[Op]()
+        for frame in frames:
+            size += len(frame.payload) + 64
+            ops[frame.op] += 1
+        is_long = len(frames) > SHORT or ops[Op.WRITE] > SHORT_WRITES or any(op in ops for op in _SLOW)
+        return cls(writer, frames, size, is_long, ops.keys() != {Op.APPEND}, Future())
 
 
 class Waiting:
@@ -63,9 +80,13 @@ class Waiting:
                 if request is None:
                     self.ended = True
                 else:
-                    (self._long if is_long(request) else self._short).append(request)
+                    (self._long if request.is_long else self._short).append(request)
         except queue.Empty:
             return bool(self._short or self._long)
+
+    def has_short(self) -> bool:
+        """Tell whether short batches wait, of those that were taken in."""
+        return bool(self._short)
 
     def short(self) -> list[Request]:
         """Take the short batches that are committed next, together; none where none waits."""
@@ -73,9 +94,9 @@ class Waiting:
 
     def long(self) -> list[Request]:
         """Take the long batches that are worked on next: one that is slow by itself, others together."""
-        if self._long and is_slow(self._long[0]):
+        if self._long and self._long[0].is_slow:
             return [self._long.popleft()]
-        return _group(self._long, is_slow)
+        return _group(self._long, lambda request: request.is_slow)
 
     def again(self, requests: Iterable[Request]) -> None:
         """Put long batches back, behind all others."""
@@ -95,14 +116,3 @@ def _group(waiting: deque[Request], alone: Callable[[Request], bool] = lambda re
         group.append(waiting.popleft())
         size += group[-1].size
     return group
-
-
-def is_long(request: Request) -> bool:
-    """Tell whether a batch may take so long that others should not wait for its end."""
-    ops = [frame.op for frame in request.frames]
-    return len(ops) > SHORT or ops.count(Op.WRITE) > SHORT_WRITES or any(op in ops for op in _SLOW)
-
-
-def is_slow(request: Request) -> bool:
-    """Tell whether each frame of a batch may take long; what appends alone is quick, and long by its length only."""
-    return any(frame.op is not Op.APPEND for frame in request.frames)

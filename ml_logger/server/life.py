@@ -18,8 +18,9 @@ from ml_logger.server.connections import Connection
 
 #: Seconds that requests in flight are given when the server stops.
 GRACE = 3.0
-#: Seconds after which a thread that lists or decodes lets another one go on: what is short has to be let in often.
-SWITCH_EVERY = 0.0005
+#: Seconds after which a thread that lists or decodes lets another one go on. A batch waits for that a dozen times: at
+#: 0.5 ms, ten times less than Python's own, it took five times as long beside one who asks for tables.
+SWITCH_EVERY = 0.00005
 
 
 def run(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ml_logger.errors import LoggerError
 from ml_logger.server.app import Service
+from ml_logger.server.groups import Request
 from ml_logger.transport.frames import Frame, Op
 from tests.fuzz.inputs import Cut
 
@@ -48,7 +49,7 @@ def live() -> Iterator[Callable[[bytes], None]]:
 
 def _append(service: Service, seq: int) -> int:
     frame = Frame(seq, Op.APPEND, 0, "run/a", b"0123456789")
-    answer = service.committer.submit(WRITER, [frame]).result(PATIENCE)
+    answer = service.committer.submit(Request.of(WRITER, [frame])).result(PATIENCE)
     return int(answer.body.get("expected", 0)) if answer.status == 409 else 0
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.committer import Committer
+from ml_logger.server.groups import Request
 from ml_logger.stores.folder import Folder
 from ml_logger.testing.faults.calls import Hook, watch
 from ml_logger.testing.faults.disk import WAYS, Recorder, Step, build, safe_from
@@ -56,7 +57,7 @@ def commit(
     started()
     for number, batch in enumerate(batches):
         for _ in range(TRIES):
-            answer = committer.submit(WRITER, batch).result(CHILD_PATIENCE)
+            answer = committer.submit(Request.of(WRITER, batch)).result(CHILD_PATIENCE)
             if answer.status == 200 or failures:
                 break
         if answer.status != 200:
