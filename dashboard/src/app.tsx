@@ -1,0 +1,62 @@
+/** The frame of the page: where one can go, the state of the connection, and the view of the route. */
+
+import type { ComponentType } from "preact";
+import { useEffect } from "preact/hooks";
+import { begin, connected } from "./live";
+import { Login } from "./login";
+import { hashOf, route } from "./route";
+import { RunsView } from "./runs/view";
+import { complete, runs, session } from "./state";
+import { ThemeSwitch } from "./theme";
+
+/** A view of the page; the key is the first word of the route. */
+const VIEWS: Record<string, ComponentType> = {
+  runs: RunsView,
+};
+
+const PLACES: [string, string][] = [["runs", "Runs"]];
+
+export function App() {
+  const told = session.value;
+  if (!told) return null;
+  if (told.required && told.scopes.length === 0) return <Login />;
+  return <Page />;
+}
+
+function Page() {
+  useEffect(() => void begin(), []);
+  const View = VIEWS[route.value.view] ?? RunsView;
+  return (
+    <>
+      <header class="bar">
+        <a class="name" href={hashOf("runs")}>
+          ML-Logger
+        </a>
+        <nav aria-label="Views">
+          {PLACES.map(([view, label]) => (
+            <a key={view} href={hashOf(view)} aria-current={route.value.view === view ? "page" : undefined}>
+              {label}
+            </a>
+          ))}
+        </nav>
+        <span class="gap" />
+        <Connection />
+        <ThemeSwitch />
+      </header>
+      <main>
+        <View />
+      </main>
+    </>
+  );
+}
+
+function Connection() {
+  const count = `${runs.value.size.toLocaleString()} ${runs.value.size === 1 ? "run" : "runs"}`;
+  return (
+    <span class="connection" role="status">
+      {complete.value ? count : `${count}, looking for more`}
+      {" · "}
+      {connected.value ? "live" : "not connected"}
+    </span>
+  );
+}

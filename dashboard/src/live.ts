@@ -1,0 +1,105 @@
+/** One stream for the page: what is on the screen is watched, and only what is new comes. */
+
+import { effect, signal } from "@preact/signals";
+import { getRuns, openLive, type LiveQuestion } from "./api";
+import { takeRuns, version } from "./state";
+import type { Line, RunsAnswer } from "./types";
+import { Messages, type Message } from "./wire";
+
+/** Something on the screen that wants to hear of news. */
+export interface Watcher {
+  keys?: string[];
+  x?: string;
+  /** Which runs, and up to which row each is known. */
+  rows?: () => ReadonlyMap<string, number>;
+  files?: string[];
+  onLine?: (line: Line) => void;
+  /** The file of a run was replaced: what was known of it is wrong. */
+  onReset?: (run: string) => void;
+  /** The size of a file now; null when it is gone. */
+  onFile?: (key: string, size: number | null) => void;
+}
+
+/** Whether the page hears of news now. */
+export const connected = signal(false);
+
+const watchers = new Set<Watcher>();
+const PATIENCE = [250, 500, 1000, 2000, 5000];
+/** Milliseconds in which changes of the screen are gathered into one new request. */
+const GATHER = 60;
+let attempt: AbortController | null = null;
+let failures = 0;
+let timer = 0;
+
+/** Watch as long as the returned function is not called. */
+export function watch(watcher: Watcher): () => void {
+  watchers.add(watcher);
+  again(GATHER);
+  return () => {
+    watchers.delete(watcher); // what it watched still comes until the next request, and nobody listens
+  };
+}
+
+function question(): LiveQuestion {
+  const keys = new Set<string>();
+  const xs = new Set<string>();
+  const files = new Set<string>();
+  const rows: Record<string, number> = {};
+  for (const watcher of watchers) {
+    watcher.keys?.forEach((key) => keys.add(key));
+    if (watcher.x !== undefined) xs.add(watcher.x);
+    watcher.files?.forEach((file) => files.add(file));
+    for (const [run, known] of watcher.rows?.() ?? []) rows[run] = Math.min(known, rows[run] ?? Infinity);
+  }
+  return { runs: version.value, watch: { keys: [...keys], xs: [...xs], runs: rows }, files: [...files] };
+}
+
+/** Ask anew, soon: the screen, or the connection, has changed. */
+export function again(after: number): void {
+  clearTimeout(timer);
+  timer = window.setTimeout(() => void listen(), after);
+}
+
+async function listen(): Promise<void> {
+  attempt?.abort();
+  const mine = (attempt = new AbortController());
+  try {
+    const reader = (await openLive(question(), mine.signal)).getReader();
+    const messages = new Messages();
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      failures = 0;
+      for (const message of messages.take(read.value)) tell(message);
+    }
+  } catch {
+    // the server is away, or this was ended: what follows is the same
+  }
+  if (attempt !== mine) return;
+  connected.value = false;
+  again(PATIENCE[Math.min(failures++, PATIENCE.length - 1)] ?? 0);
+}
+
+function tell(message: Message): void {
+  if (message.kind === "series") {
+    for (const line of message.value.lines) for (const watcher of watchers) watcher.onLine?.(line);
+    return;
+  }
+  const { kind, run, files } = message.value;
+  if (kind === "hello") connected.value = true;
+  if (kind === "runs") takeRuns(message.value as unknown as RunsAnswer, true);
+  if (kind === "reset") for (const watcher of watchers) watcher.onReset?.(String(run));
+  if (kind === "files") {
+    for (const [key, size] of Object.entries(files as Record<string, number | null>)) {
+      for (const watcher of watchers) watcher.onFile?.(key, size);
+    }
+  }
+}
+
+/** Load the runs, then listen. */
+export async function begin(): Promise<void> {
+  takeRuns(await getRuns(), false);
+  again(0);
+}
+
+effect(() => {
+  document.documentElement.dataset["connected"] = String(connected.value);
+});
