@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import threading
@@ -64,6 +65,25 @@ def test_a_short_batch_and_a_part_of_a_long_one_are_one_commit(tmp_path: Path) -
     finally:
         committer.close()
     assert (tmp_path / "a").stat().st_size == len(appends)
+
+
+def test_trouble_before_the_first_frame_is_told_to_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be committed, short batches and long ones are answered so, and taken when it can be again."""
+    committer = committer_in(tmp_path)
+
+    def gone(committer: Committer) -> None:
+        raise OSError(errno.EAGAIN, "the data folder was removed")
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Committer, "_check_alive", gone)
+            waiting = [committer.submit(Request.of(f"{number:032x}", LONG)) for number in range(2)]
+            waiting += [committer.submit(Request.of("b" * 32, one(1))) for _ in range(2)]
+            assert [each.result(programs.PATIENCE).status for each in waiting] == [503] * 4
+        for request in (Request.of(f"{0:032x}", LONG), Request.of("b" * 32, one(1))):
+            assert committer.submit(request).result(programs.PATIENCE).status == 200
+    finally:
+        committer.close()
 
 
 def test_long_batches_take_turns(tmp_path: Path) -> None:

@@ -122,7 +122,9 @@ class Committer:
 
     def _go_on(self) -> None:
         """Work on long batches: to their end, or, while others wait, for a moment; commit it with the short ones."""
-        long, short = self._waiting.long(), list[Request]()
+        long = self._waiting.long()
+        # Where nothing long waits they are taken at once: what goes wrong before their first frame is theirs to hear.
+        short = [] if long else self._waiting.short()
         trouble = self._commit(self._part_of(long, short))
         if short:
             self._end(short, trouble)
@@ -141,12 +143,13 @@ class Committer:
 
     def _part_of(self, long: list[Request], short: list[Request]) -> Iterator[tuple[Frame, str]]:
         """Yield frames of long batches while there is time, then those of short ones, taken at that moment."""
-        since = time.monotonic()
-        for frame, writer in self._new_frames(long):
-            yield frame, writer
-            if self._waiting.want(time.monotonic() - since):
-                break
-        short += self._waiting.short()
+        if long:
+            since = time.monotonic()
+            for frame, writer in self._new_frames(long):
+                yield frame, writer
+                if self._waiting.want(time.monotonic() - since):
+                    break
+            short += self._waiting.short()
         yield from self._new_frames(short)
 
     def _leave(self) -> None:
