@@ -24,9 +24,10 @@ from sanic.response import ResponseStream
 from ml_logger import keys
 from ml_logger.errors import InvalidKey, KeyNotFound
 from ml_logger.server.appends import Appends
+from ml_logger.server.listings import Looked, looked
 from ml_logger.server.tokens import allowed
 from ml_logger.server.turns import client_of
-from ml_logger.stores.folder import READ_SIZE, Folder, missing_or_failed
+from ml_logger.stores.folder import READ_SIZE, missing_or_failed
 from ml_logger.transport import pieces, protocol
 
 routes = Blueprint("files")
@@ -106,14 +107,17 @@ async def head_file(request: Request, path: str) -> HTTPResponse:
 
 @routes.get(protocol.ENTRIES, ctx_keeps_prefix=True)
 async def get_entries(request: Request) -> HTTPResponse:
-    """List the files whose key matches a glob, a page at a time: key, size in bytes, time of the last change."""
+    """List the files whose key matches a glob, or what lies directly in a folder, a page at a time.
+
+    Of each its key, size in bytes, and time of the last change.
+    """
     service, args = request.app.ctx.service, request.args
     limit = args.get("limit")
     if limit is not None and not _LIMIT.fullmatch(limit):
         raise SanicException("limit is a number of files, 1 or more", status_code=400)
     most = min(int(limit or service.limits.max_entries), service.limits.max_entries)
-    asked = args.get("pattern", "**"), args.get("after", ""), request.ctx.token.prefix
-    work = partial(_listing, service.committer.appends, service.folder, most, *asked)
+    look = looked(service.folder, request.get_args(keep_blank_values=True), request.ctx.token.prefix)
+    work = partial(_listing, service.committer.appends, look, most)
     listing, goes_on = await service.turns.take(client_of(request), work)
     if limit is None and goes_on:
         # Half a list under the address of a whole one would be believed.
@@ -222,11 +226,11 @@ def _range(header: str | None, length: int) -> tuple[int, int, int]:
     return (start, stop, 206) if start < stop else (0, 0, 416)
 
 
-def _listing(appends: Appends, folder: Folder, most: int, pattern: str, after: str, below: str) -> tuple[bytes, bool]:
+def _listing(appends: Appends, look: Looked, most: int) -> tuple[bytes, bool]:
     """Return a page of a listing, and whether there is a next one: it ends when it is full, or took its time."""
     found: list[str] = []
     last, until, more = "", math.inf, ""
-    with closing(folder.look(pattern, after, below)) as files:
+    with closing(look) as files:
         for entry, matches in files:
             if last and ((matches and len(found) == most) or time.monotonic() > until):
                 more = f',"next":{_json(last)}'
@@ -236,7 +240,8 @@ def _listing(appends: Appends, folder: Folder, most: int, pattern: str, after: s
             last = entry.key
             if matches:
                 # One by one: a long list in one go would hold up all threads, as the encoder never lets go.
-                found.append(_json([entry.key, appends.committed(entry.key, entry.size), entry.mtime]))
+                size = entry.size and appends.committed(entry.key, entry.size)
+                found.append(_json([entry.key, size, entry.mtime]))
     return f'{{"entries":[{",".join(found)}]{more}}}'.encode(), more != ""
 
 

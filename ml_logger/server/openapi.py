@@ -194,6 +194,7 @@ def _batches() -> Json:
 def _entries() -> Json:
     asked = {
         "pattern": _query("A glob over keys; all files without one."),
+        "folder": _query("Instead: what lies directly in this folder; empty for the data folder."),
         "limit": _query("How many are wanted.", schema={"type": "integer", "minimum": 1}),
         "after": _query("Only keys behind this one: the `next` of the page before."),
     }

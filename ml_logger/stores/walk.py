@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat as stat_module
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 
 from ml_logger import keys
@@ -45,6 +45,24 @@ def walk(
                 yield from walk(inner, key[:-1], after, follow_links=follow_links, above=(*above, here))
             finally:
                 os.close(inner)
+
+
+def children(fd: int, folder: str, after: str, *, follow_links: bool) -> Iterator[Entry]:
+    """Yield what lies directly in a folder, sorted: its files, and its folders as entries whose key ends in a slash.
+
+    The arguments are those of `walk`; the size of a folder is 0.
+    """
+    for name in _names(fd, follow_links):
+        key = f"{folder}/{name}" if folder else name
+        if key <= after:
+            continue
+        if name[-1] != "/":
+            entry = _entry(fd, name, key, follow_links)
+            if entry is not None:
+                yield entry
+        elif is_key(key[:-1]):
+            with suppress(OSError):  # removed since it was listed
+                yield Entry(key, 0, os.stat(name[:-1], dir_fd=fd, follow_symlinks=follow_links).st_mtime)
 
 
 def _names(fd: int, follow_links: bool) -> list[str]:
