@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 #: From the ground up. A folder or a file may import from its own layer and from those before it.
 LAYERS = [
-    ["errors", "version"],
+    ["errors", "version", "dashboard"],
     ["columns"],
     ["settings"],
     ["notices", "forks", "config", "keys", "colors", "jobs", "consoles", "devices"],

@@ -77,6 +77,8 @@ TOUR = (
     Ask(404, "POST", "/v1/tables", JSON, b'{"key": "run/b"}'),
     Ask(400, "POST", "/v1/tables", JSON, b"[]"),
     Ask(415, "POST", "/v1/tables", {"Content-Type": "text/plain"}, b"{}"),
+    Ask(200, "GET", "/"),
+    Ask(404, "GET", "/assets/none.js"),
 )
 
 
@@ -149,7 +151,7 @@ def test_the_description_is_sound() -> None:
 
 
 def test_it_is_told_without_a_token(tmp_path: Path) -> None:
-    """Who has no token yet may read the description, and learns that all but it and health take one."""
+    """Who has no token yet may read the description, and learns that all but it, health and the page take one."""
     data = tmp_path / "data"
     tokens.add(tokens.path_in(data), "me", scope="read", prefix="me")
     server = Server(data)
@@ -169,7 +171,7 @@ def test_it_is_told_without_a_token(tmp_path: Path) -> None:
     finally:
         server.stop()
 
-    assert open_ones == {"/v1/health", "/v1/openapi.json"}
+    assert open_ones == {"/v1/health", "/v1/openapi.json", "/"}
 
 
 @pytest.mark.parametrize("asked", TOUR, ids=lambda asked: f"{asked.status} {asked.method} {asked.path[:30]}")

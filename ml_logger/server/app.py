@@ -14,7 +14,7 @@ from sanic.exceptions import SanicException
 
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
-from ml_logger.server import batches, files, openapi, tables
+from ml_logger.server import batches, files, openapi, pages, tables
 from ml_logger.server.admission import Admission, status_of_head
 from ml_logger.server.audit import Audit, note_answer
 from ml_logger.server.bodies import Bodies
@@ -30,7 +30,7 @@ from ml_logger.transport import protocol
 
 T = TypeVar("T")
 
-routes = Blueprint("health")
+routes = Blueprint("health", strict_slashes=True)
 
 #: Seconds after which a request whose body stops coming, or whose answer stops being taken, is given up.
 STALLED = 120.0
@@ -107,6 +107,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     app.blueprint(files.routes)
     app.blueprint(tables.routes)
     app.blueprint(openapi.routes)
+    app.blueprint(pages.routes)
     app.blueprint(routes)
     (admission or Admission()).install(app)
     app.on_request(guard(app.ctx.tokens))
@@ -116,7 +117,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     return app
 
 
-@routes.get(protocol.HEALTH)  # not by `add_route`, which reads a body that comes with it, of any length
+@routes.get(protocol.HEALTH, ctx_open=True)  # not by `add_route`, which reads a body that comes with it, of any length
 async def health(request: Request) -> HTTPResponse:
     """Tell that the server is there, which catalog it serves, and what it has done since it was started."""
     service = request.app.ctx.service

@@ -20,7 +20,7 @@ from ml_logger.version import __version__
 Json = dict[str, Any]
 Answers = dict[int, Json]
 
-routes = Blueprint("openapi")
+routes = Blueprint("openapi", strict_slashes=True)
 
 #: What any request may be answered with, whatever it asks for, before its route is reached or where it fails.
 ALWAYS = {
@@ -216,8 +216,16 @@ def _tables() -> Json:
     }
 
 
-def _open(name: str, about: str, content: Json) -> Json:
-    return {"get": _operation(name, about, {200: _answer(about, content)}, security=[])}
+def _open(name: str, about: str, content: Json, *also: int, **more: Any) -> Json:
+    return {"get": _operation(name, about, {200: _answer(about, content)}, also, security=[], **more)}
+
+
+def _pages() -> Json:
+    assets: Json = {kind: {} for kind in ("text/javascript; charset=utf-8", "text/css; charset=utf-8", "image/svg+xml")}
+    return {
+        "/": _open("get_page", "The dashboard, or a page that says how to build it.", {"text/html; charset=utf-8": {}}),
+        "/assets/{key}": _open("get_asset", "A file that the dashboard loads.", assets, 404, parameters=_PATH),
+    }
 
 
 @lru_cache(maxsize=1)
@@ -241,6 +249,7 @@ def document() -> Json:
             protocol.TABLES: _tables(),
             protocol.HEALTH: _open("health", "That the server is there, and what it serves.", _ref("Health")),
             protocol.OPENAPI: _open("get_openapi", "This description.", {"application/json": {}}),
+            **_pages(),
         },
         "components": {
             "schemas": SCHEMAS,
@@ -252,7 +261,7 @@ def document() -> Json:
     }
 
 
-@routes.get(protocol.OPENAPI)
+@routes.get(protocol.OPENAPI, ctx_open=True)
 async def get_openapi(request: Request) -> HTTPResponse:
     """Tell what the server answers, as OpenAPI."""
     return raw(json.dumps(document(), ensure_ascii=False).encode(), content_type="application/json")

@@ -14,13 +14,10 @@ from ml_logger import tokens
 from ml_logger.errors import LoggerError, Refused, ServerUnavailable
 from ml_logger.notices import notice
 from ml_logger.tokens import Token
-from ml_logger.transport import protocol
 
 #: Seconds after which a request has the token file looked at again.
 LOOK_EVERY = 0.1
 
-#: What tells nothing that is secret, and is asked for by those who have no token yet.
-_OPEN = (protocol.HEALTH, protocol.OPENAPI)
 _READING = ("GET", "HEAD", "OPTIONS")
 #: What a request has where no token is needed.
 _ANYBODY = Token("", "", "admin", "", 0.0, None)
@@ -119,7 +116,7 @@ def guard(known: Tokens) -> Callable[[Request], Awaitable[HTTPResponse | None]]:
     """Return what is asked before each request: whether its token lets it in, and has the scope of the route."""
 
     async def let_in(request: Request) -> HTTPResponse | None:
-        if request.path in _OPEN:
+        if _of_route(request, "open"):  # `ctx_open=`: it tells nothing secret, and is for those without a token, too
             return None
         if known.is_due():
             await request.app.ctx.service.soon(known.look)
