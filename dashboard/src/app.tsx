@@ -2,6 +2,7 @@
 
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
+import { ChartsView } from "./charts/view";
 import { begin, connected } from "./live";
 import { Login } from "./login";
 import { hashOf, route } from "./route";
@@ -12,9 +13,13 @@ import { ThemeSwitch } from "./theme";
 /** A view of the page; the key is the first word of the route. */
 const VIEWS: Record<string, ComponentType> = {
   runs: RunsView,
+  charts: ChartsView,
 };
 
-const PLACES: [string, string][] = [["runs", "Runs"]];
+const PLACES: [string, string][] = [
+  ["runs", "Runs"],
+  ["charts", "Charts"],
+];
 
 export function App() {
   const told = session.value;
