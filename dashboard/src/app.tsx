@@ -3,6 +3,7 @@
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { ChartsView } from "./charts/view";
+import { lazily } from "./lazy";
 import { begin, connected } from "./live";
 import { Login } from "./login";
 import { hashOf, route } from "./route";
@@ -14,11 +15,13 @@ import { ThemeSwitch } from "./theme";
 const VIEWS: Record<string, ComponentType> = {
   runs: RunsView,
   charts: ChartsView,
+  files: lazily(() => import("./files/view").then((module) => module.FilesView)),
 };
 
 const PLACES: [string, string][] = [
   ["runs", "Runs"],
   ["charts", "Charts"],
+  ["files", "Files"],
 ];
 
 export function App() {
