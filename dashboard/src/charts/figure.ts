@@ -5,7 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import { paint, paintStrong, type Layout } from "./draw";
 import { nearest, type Hit } from "./hit";
 import { NOTHING, rangeOfX, rangeOfY, type Area, type Curve, type Picture } from "./picture";
-import { durationText, kindOf, logTexts, tickTexts } from "./numbers";
+import { durationText, kindOf, logTexts, logTicks, tickTexts } from "./numbers";
 import { moved, padded, zoomed, type Range } from "./ranges";
 import { axisOf } from "./trace";
 
@@ -24,6 +24,11 @@ export interface Listener {
 const FONT = "11px system-ui, sans-serif";
 const DURATIONS = [0.001, 0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 432000, 864000, 8640000];
 
+const LOGARITHMIC: uPlot.Axis = {
+  filter: (_plot, ticks) => logTicks(ticks),
+  values: (_plot, ticks) => logTexts(ticks),
+};
+
 export class Figure {
   /** What is drawn: tests read it too. */
   picture: Picture = NOTHING;
@@ -33,13 +38,14 @@ export class Figure {
   private readonly plot: uPlot;
   private readonly strong: HTMLCanvasElement;
   private hit: Hit | null = null;
-  private bounds: { x: Range; y: Range } = { x: [0, 1], y: [0, 1] };
+  private bounds: { x: Range; y: Range };
 
   constructor(
     private readonly root: HTMLElement,
     private readonly options: Options,
     private readonly listener: Listener,
   ) {
+    this.bounds = { x: padded(null, options.logX, 0), y: padded(null, options.logY, 0) };
     this.plot = new uPlot(this.uplotOptions(), [[0, 1], [null, null]], root);
     this.strong = document.createElement("canvas");
     this.strong.className = "strong";
@@ -220,13 +226,13 @@ export class Figure {
     const kind = kindOf(this.options.x);
     const base = { ...this.look(), size: 26, gap: 3 };
     if (kind === "time") return { ...base, size: 38 };
-    if (this.options.logX) return { ...base, values: (_plot, ticks) => logTexts(ticks) };
+    if (this.options.logX) return { ...base, ...LOGARITHMIC };
     if (kind === "duration") return { ...base, incrs: DURATIONS, values: (_plot, ticks) => ticks.map(durationText) };
     return { ...base, values: (_plot, ticks) => tickTexts(ticks) };
   }
 
   private axisY(): uPlot.Axis {
-    const texts = this.options.logY ? logTexts : tickTexts;
-    return { ...this.look(), size: 54, gap: 4, values: (_plot, ticks) => texts(ticks) };
+    const base = { ...this.look(), size: 54, gap: 4 };
+    return this.options.logY ? { ...base, ...LOGARITHMIC } : { ...base, values: (_plot, ticks) => tickTexts(ticks) };
   }
 }

@@ -71,12 +71,35 @@ export function tickTexts(ticks: readonly number[]): string[] {
   const [unit, letter] = UNITS.find(([size]) => greatest >= size && step >= size / 100) ?? [1, ""];
   if (greatest !== 0 && greatest < 1e-3) return ticks.map((tick) => exponent(tick, Math.ceil(Math.log10(greatest / step))));
   if (greatest >= 1e15) return ticks.map((tick) => exponent(tick, 3));
-  const digits = Math.min(12, Math.max(0, -Math.floor(Math.log10(step / unit) + 1e-9)));
+  const digits = digitsOf(step / unit);
   return ticks.map((tick) => (tick === 0 ? "0" : minus(trimmed((tick / unit).toFixed(digits))) + letter));
+}
+
+/** How many digits behind the point a step needs: 0.25 needs two. */
+function digitsOf(step: number): number {
+  let digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  for (let more = 0; more < 2; more++) {
+    const scaled = step * 10 ** digits;
+    if (Math.abs(scaled - Math.round(scaled)) > 1e-6 * scaled) digits++;
+  }
+  return Math.min(12, digits);
 }
 
 function exponent(tick: number, digits: number): string {
   return tick === 0 ? "0" : minus(trimmed(tick.toExponential(Math.max(0, Math.min(6, digits)))));
+}
+
+/** Which ticks of a logarithmic axis have a label: powers of ten, and with less than two of them 2 and 5 times those. */
+export function logTicks(ticks: readonly number[]): (number | null)[] {
+  const powers = ticks.filter((tick) => leadOf(tick) === 1).length;
+  const leads = powers > 1 ? [1] : powers === 1 ? [1, 2, 5] : [1, 2, 3, 4, 5, 6, 7, 8, 9];
+  return ticks.map((tick) => (leads.includes(leadOf(tick)) ? tick : null));
+}
+
+/** The one digit of a number that has only one, else NaN. */
+function leadOf(tick: number): number {
+  const lead = tick / 10 ** Math.floor(Math.log10(tick) + 1e-9);
+  return Math.abs(lead - Math.round(lead)) < 1e-6 ? Math.round(lead) : NaN;
 }
 
 /** Labels of a logarithmic axis; null stays without one. */

@@ -92,13 +92,13 @@ export function thinned(xs: Floats, ys: Floats, points: number): number[] {
 function extremes(ys: Floats, from: number, to: number): number[] {
   let low = -1;
   let high = -1;
-  let nan = -1;
+  const odd = new Map<number, number>(); // NaN and the infinities: they stay beside the extremes of what is finite
   for (let at = from; at < to; at++) {
     const y = ys[at] as number;
-    if (Number.isNaN(y)) nan = at;
+    if (y - y !== 0) odd.set(y, at);
     else if (low < 0) low = high = at;
     else if (y < (ys[low] as number)) low = at;
     else if (y > (ys[high] as number)) high = at;
   }
-  return [low, high, nan].filter((at) => at >= 0);
+  return low < 0 ? [...odd.values()] : [low, high, ...odd.values()];
 }

@@ -7,16 +7,17 @@ import type { Area, Curve } from "./picture";
 
 /** How many lines are told of at the same x. */
 const OTHERS = 6;
+const LONGEST = 32;
 
 export function Tooltip({ hit, figure, x }: { hit: Hit; figure: Figure; x: string }) {
-  const { ratio, left, top, width } = figure.layout;
+  const { ratio, left, width } = figure.layout;
   const isRight = hit.x - left > width / 2;
   const place = { top: `${Math.max(0, hit.y / ratio - 12)}px`, ...(isRight ? { right: `calc(100% - ${hit.x / ratio - 14}px)` } : { left: `${hit.x / ratio + 14}px` }) };
   const at = hit.item.xs[hit.at] as number;
   return (
     <>
       <span class="point" style={{ left: `${hit.x / ratio}px`, top: `${hit.y / ratio}px`, color: hit.item.color }} />
-      <div class="tooltip" style={{ ...place, maxWidth: `${Math.max(180, width / ratio / 2)}px` }} data-top={top}>
+      <div class="tooltip" style={place}>
         <p class="where">
           {nameOf(x)} {placeText(at, kindOf(x))}
         </p>
@@ -47,15 +48,20 @@ function Said({ item, at, isFirst }: { item: Curve | Area; at: number; isFirst: 
   return (
     <p class={isFirst ? "said first" : "said"}>
       <span class="swatch" style={{ background: item.color }} />
-      <span class="who">{item.label}</span>
+      <span class="who">{shortened(item.label)}</span>
       <span class="value">{"mean" in item ? areaText(item, at) : curveText(item, at)}</span>
     </p>
   );
 }
 
+/** A name without its beginning, where it is long: runs that are compared differ at the end. */
+function shortened(name: string): string {
+  return name.length > LONGEST ? `…${name.slice(1 - LONGEST)}` : name;
+}
+
 function curveText({ ys, smooth }: Curve, at: number): string {
   const raw = valueText(ys[at] as number);
-  return smooth && Number.isFinite(ys[at]) ? `${valueText(smooth[at] as number)} (raw ${raw})` : raw;
+  return smooth && Number.isFinite(ys[at]) ? `${valueText(smooth[at] as number)}, raw ${raw}` : raw;
 }
 
 function areaText({ mean, low, high, min, max }: Area, at: number): string {
