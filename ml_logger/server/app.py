@@ -14,7 +14,7 @@ from sanic.exceptions import SanicException
 
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
-from ml_logger.server import batches, files, openapi, pages, tables
+from ml_logger.server import batches, edits, files, openapi, pages, tables
 from ml_logger.server.admission import Admission, status_of_head
 from ml_logger.server.audit import Audit, note_answer
 from ml_logger.server.bodies import Bodies
@@ -51,6 +51,7 @@ class Service:
         self.folder = Folder(data_dir, follow_links=False)
         self.catalog = Catalog(self.folder.private("catalog.db"), "FULL" if power else "NORMAL", _journal(data_dir))
         self.committer = Committer(self.folder, self.catalog, power=power, fail=self._fail)
+        self.editor = edits.Editor(self.committer)
         self.bodies = Bodies(limits.max_body, limits.body_timeout)
         self.turns, self.places = Turns(LONG), tables.Places()
         self.audit = Audit(audit or self.folder.private("audit.log"), always=audit is not None)
@@ -105,6 +106,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     app.ctx.tokens = tokens or Tokens(service.folder.private("tokens.json"), None, required=False)
     app.blueprint(batches.routes)
     app.blueprint(files.routes)
+    app.blueprint(edits.routes)
     app.blueprint(tables.routes)
     app.blueprint(openapi.routes)
     app.blueprint(pages.routes)

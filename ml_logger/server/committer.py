@@ -17,7 +17,7 @@ from ml_logger.server.appends import Appends
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.effects import sync_file_system
 from ml_logger.server.groups import Answer, Request, Waiting
-from ml_logger.server.recovery import drop_old_uploads, rebuild, recover
+from ml_logger.server.recovery import drop_old, rebuild, recover
 from ml_logger.server.stage import Stage, touches
 from ml_logger.stores.folder import Folder
 from ml_logger.transport.frames import Frame
@@ -30,7 +30,7 @@ QUEUE_SIZE = 64 * 2**20
 IDLE = 1.0
 #: And at least this often, in seconds, however much is to be done: what others append must not wait for a quiet night.
 TIDY_EVERY = 10.0
-#: Seconds between looks for uploads that nobody goes on with.
+#: Seconds between looks for uploads that nobody goes on with, and for what is old in the trash.
 LOOK_FOR_UPLOADS = 3600.0
 #: After this long without trouble, trouble is news again, in seconds.
 QUIET = 60.0
@@ -297,7 +297,7 @@ class Committer:
                 self._clear(cleaned)
             if time.monotonic() >= self._look_for_uploads:
                 self._look_for_uploads = time.monotonic() + LOOK_FOR_UPLOADS
-                drop_old_uploads(self._folder, self._catalog, self.appends)
+                drop_old(self._folder, self._catalog, self.appends)
         except Exception as error:  # nothing may end the thread
             self._trouble(error)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
-from ml_logger.transport.frames import Frame, Op
+from ml_logger.transport.frames import Frame, Op, Own
 
 #: Most bytes of batches that are committed together.
 GROUP_SIZE = 4 * 2**20
@@ -17,7 +17,7 @@ SHORT, SHORT_WRITES = 500, 16
 #: Seconds that long batches are worked on while short ones wait, and while other long ones do.
 SLICE, LONG_SLICE = 0.001, 0.25
 #: What takes long may be one frame, too: a folder with all that is in it.
-_SLOW = (Op.REMOVE, Op.MOVE, Op.COPY)
+_SLOW = (Op.REMOVE, Op.MOVE, Op.COPY, Own.EMPTY)
 
 
 class Answer(NamedTuple):
@@ -45,7 +45,7 @@ class Request(NamedTuple):
     @classmethod
     def of(cls, writer: str, frames: list[Frame]) -> Request:
         """Return a request for some frames; looks at each of them, which nobody who is in a hurry should do again."""
-        size, ops = 0, Counter[Op]()
+        size, ops = 0, Counter[Op | Own]()
         for frame in frames:
             size += len(frame.payload) + 64
             ops[frame.op] += 1

@@ -13,6 +13,7 @@ from typing import Any
 from sanic import Blueprint, HTTPResponse, Request, raw
 
 from ml_logger import keys
+from ml_logger.server import edits
 from ml_logger.server.batches import MAX_SEQ
 from ml_logger.transport import protocol
 from ml_logger.version import __version__
@@ -58,6 +59,9 @@ def _object(required: Json, optional: Json | None = None) -> Json:
 
 
 _REJECTED = _object({"seq": _SEQ, "error": _TEXT})
+_NULLABLE: Json = {"type": ["string", "null"]}
+_TEXTS: Json = {"type": "array", "items": _TEXT}
+_DISCARDED = _object({"undo": _TEXT, "key": _KEY, "time": {"type": "number"}, "who": _TEXT})
 _MARK: Json = {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 5, "maxItems": 5}
 SCHEMAS: Json = {
     "Error": _object({"error": _TEXT}),
@@ -79,6 +83,12 @@ SCHEMAS: Json = {
             "points": {"anyOf": [{"type": "integer", "minimum": 4}, {"type": "null"}]},
         },
     },
+    "Edit": {"type": "object", "required": ["action"], "properties": {"action": {"enum": [*edits.ACTIONS]}}},
+    "Edited": _object(
+        {}, {"undo": _TEXT, "key": _KEY, "tags": _TEXTS, "note": _TEXT, "etag": _TEXT, "removed": _TEXTS}
+    ),
+    "Conflict": _object({"error": _TEXT}, {"text": _NULLABLE, "etag": _NULLABLE}),
+    "Trash": _object({"entries": {"type": "array", "items": _DISCARDED}}),
 }
 
 _VALIDATORS: Json = {
@@ -216,6 +226,24 @@ def _tables() -> Json:
     }
 
 
+def _edits() -> Json:
+    answers: Answers = {
+        200: _answer("It is made, and durable.", _ref("Edited")),
+        409: _answer("Something is in the way, or was changed meanwhile; then with what it is now.", _ref("Conflict")),
+    }
+    body = _body("application/json", {"$ref": "#/components/schemas/Edit"})
+    return {
+        "post": _operation(
+            "post_edit", "Delete, restore, rename, describe.", answers, (401, 404, 507), requestBody=body
+        )
+    }
+
+
+def _trash() -> Json:
+    answers: Answers = {200: _answer("What was deleted, the newest first.", _ref("Trash"))}
+    return {"get": _operation("get_trash", "What can be restored.", answers, (401,))}
+
+
 def _open(name: str, about: str, content: Json, *also: int, **more: Any) -> Json:
     return {"get": _operation(name, about, {200: _answer(about, content)}, also, security=[], **more)}
 
@@ -247,6 +275,8 @@ def document() -> Json:
             f"{protocol.FILES}/{{key}}": _files(),
             protocol.ENTRIES: _entries(),
             protocol.TABLES: _tables(),
+            protocol.EDITS: _edits(),
+            protocol.TRASH: _trash(),
             protocol.HEALTH: _open("health", "That the server is there, and what it serves.", _ref("Health")),
             protocol.OPENAPI: _open("get_openapi", "This description.", {"application/json": {}}),
             **_pages(),

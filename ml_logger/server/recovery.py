@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ml_logger import keys
 from ml_logger.notices import notice, plural
+from ml_logger.server import trash
 from ml_logger.server.appends import Appends
 from ml_logger.server.catalog import Catalog, FileState
 from ml_logger.server.effects import apply, sync_file_system, sync_path
@@ -54,7 +55,7 @@ def recover(folder: Folder, catalog: Catalog, appends: Appends) -> None:
                     catalog.set_files([(key, state)])
             catalog.clear_intents(number for number, _ in intents)
     _touch_uploads(folder)
-    for leftover in ("staged", "trash"):
+    for leftover in ("staged", "removed"):
         shutil.rmtree(folder.root / keys.PRIVATE / leftover, ignore_errors=True)
 
 
@@ -64,6 +65,18 @@ def _touch_uploads(folder: Folder) -> None:
     for path in names.iterdir() if names.is_dir() else ():
         with suppress(OSError):
             os.utime(path)
+
+
+def drop_old(folder: Folder, catalog: Catalog, appends: Appends) -> None:
+    """Remove for good what has waited long enough: uploads that nobody goes on with, and what is in the trash.
+
+    Raises:
+        OSError, sqlite3.Error: it was not possible; the rest is removed the next time.
+    """
+    drop_old_uploads(folder, catalog, appends)
+    for undo in trash.names(folder):
+        if trash.is_older(undo, trash.TRASH_KEPT):
+            folder.remove(trash.place_of(undo))
 
 
 def drop_old_uploads(folder: Folder, catalog: Catalog, appends: Appends) -> None:

@@ -13,8 +13,9 @@ from ml_logger.errors import CorruptData, InvalidKey, LoggerError
 from ml_logger.server.appends import Appends, OpenFile, Source
 from ml_logger.server.catalog import Catalog, Intent
 from ml_logger.server.effects import TRANSIENT, apply, check_move, sync_file_system, sync_path
+from ml_logger.server.trash import UNDO_SIZE, about_key, content_key, etag_in, place_of, split_discard, split_replace
 from ml_logger.stores.folder import Folder, check_apart
-from ml_logger.transport.frames import APPENDED, Frame, Op, split_piece
+from ml_logger.transport.frames import APPENDED, Frame, Op, Own, split_piece
 
 #: Up to this many files are synced one by one; beyond it the file system is, once.
 MAX_SYNCED = 8
@@ -96,8 +97,46 @@ class Stage:
             self._publish_upload(frame, writer)
         elif frame.op is Op.REMOVE:
             self._intend("remove", frame.key, "")
+        elif isinstance(frame.op, Own):
+            self._plan_own(frame)
         else:
             self._transfer(frame)
+
+    def _plan_own(self, frame: Frame) -> None:
+        if frame.op is Own.DISCARD:
+            undo, about = split_discard(frame.payload)
+            self._check_there(frame.key)
+            self._publish([(self._folder.stage(about), about_key(undo))])
+            self._rename(frame.key, content_key(undo))
+        elif frame.op is Own.RESTORE:
+            undo = frame.payload.decode()
+            self._rename(content_key(undo), frame.key)
+            self._intend("remove", place_of(undo), "")
+        elif frame.op is Own.RENAME:
+            self._rename(*check_apart(frame.key, frame.payload.decode()))
+        elif frame.op is Own.EMPTY:
+            self._intend("remove", place_of(frame.key), "")
+        else:
+            expected, text = split_replace(frame.payload)
+            self._prepare(frame.key)
+            if etag_in(self._folder, frame.key) != expected:
+                raise RefusedFrame(f"{frame.key!r} was changed by somebody else meanwhile")
+            self._publish([(self._folder.stage(text), frame.key)])
+            self._renamed.add(frame.key)
+
+    def _rename(self, source: str, target: str) -> None:
+        self._check_there(source)
+        if self._folder.mode(target) is not None:
+            raise OSError(errno.EEXIST, "is there already", target)
+        with self._folder.parent(target, create=True):
+            pass
+        self._names_changed = True
+        self._intend("move", target, source)
+
+    def _check_there(self, key: str) -> None:
+        # What is on a disk of its own cannot be renamed into another folder: that must be found out before the commit.
+        if self._folder.stat(key).st_dev != os.stat(self._folder.root).st_dev:
+            raise OSError(errno.EXDEV, "is on a disk of its own", key)
 
     def _append(self, key: str, source: Source) -> None:
         if key not in self._files:
@@ -257,8 +296,12 @@ def touches(frame: Frame, writer: str, names: Iterable[str]) -> bool:
 def _touched(frame: Frame, writer: str) -> list[str]:
     if frame.op in (Op.CHUNK, Op.COMMIT) and len(frame.payload) >= 16:
         return [_upload_key(writer, split_piece(frame.payload)[0]), frame.key]
-    if frame.op in (Op.MOVE, Op.COPY):
+    if frame.op in (Op.MOVE, Op.COPY, Own.RENAME):
         return [frame.key, str(frame.payload, "utf-8", "replace")]
+    if frame.op in (Own.DISCARD, Own.RESTORE):
+        return [frame.key, place_of(str(frame.payload[:UNDO_SIZE], "utf-8", "replace"))]
+    if frame.op is Own.EMPTY:
+        return [place_of(frame.key)]
     return [frame.key]
 
 

@@ -195,11 +195,11 @@ class Folder:
             with self.parent(key) as (fd, name):
                 if stat_module.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
                     # Renamed away first: it disappears at once, and a name that appears meanwhile is not lost with it.
-                    trash = self.private("trash", _fresh_name())
-                    os.rename(name, trash, src_dir_fd=fd)
+                    removed = self.private("removed", _fresh_name())
+                    os.rename(name, removed, src_dir_fd=fd)
                     import shutil
 
-                    shutil.rmtree(trash)
+                    shutil.rmtree(removed)
                 else:
                     os.unlink(name, dir_fd=fd)
         except OSError as error:

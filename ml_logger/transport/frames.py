@@ -53,6 +53,16 @@ class Op(enum.IntEnum):
     COPY = 7
 
 
+class Own(enum.IntEnum):
+    """What a server asks of itself. It never travels: the byte of a frame that says the op cannot say one of these."""
+
+    DISCARD = 256
+    RESTORE = 257
+    RENAME = 258
+    REPLACE = 259
+    EMPTY = 260
+
+
 #: Flag of a COMMIT: append the pieces to the file instead of replacing it.
 APPENDED = 1
 
@@ -61,7 +71,7 @@ class Frame(NamedTuple):
     """One decoded frame."""
 
     seq: int
-    op: Op
+    op: Op | Own
     flags: int
     key: str
     payload: bytes
