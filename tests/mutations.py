@@ -367,7 +367,7 @@ MUTATIONS = (
     Mutation(
         "sites of pages",
         "ml_logger/server/admission.py",
-        "(origin is not None and not _is_own(origin, request))",
+        "(origin is not None and not is_own(origin, request))",
         "(False)",
         ("tests/test_admission.py", "-k", "other_sites"),
     ),

@@ -87,6 +87,10 @@ TOUR = (
     Ask(200, "GET", "/v1/trash"),
     Ask(200, "GET", "/"),
     Ask(404, "GET", "/assets/none.js"),
+    Ask(200, "GET", "/v1/session"),
+    Ask(200, "POST", "/v1/session"),
+    Ask(403, "POST", "/v1/session", {"Origin": "http://elsewhere.example"}),
+    Ask(200, "DELETE", "/v1/session"),
 )
 
 
@@ -159,7 +163,7 @@ def test_the_description_is_sound() -> None:
 
 
 def test_it_is_told_without_a_token(tmp_path: Path) -> None:
-    """Who has no token yet may read the description, and learns that all but it, health and the page take one."""
+    """Who has no token yet may read the description, and learns what else takes none: health, page, sessions."""
     data = tmp_path / "data"
     tokens.add(tokens.path_in(data), "me", scope="read", prefix="me")
     server = Server(data)
@@ -179,7 +183,7 @@ def test_it_is_told_without_a_token(tmp_path: Path) -> None:
     finally:
         server.stop()
 
-    assert open_ones == {"/v1/health", "/v1/openapi.json", "/"}
+    assert open_ones == {"/v1/health", "/v1/openapi.json", "/v1/session", "/"}
 
 
 @pytest.mark.parametrize("asked", TOUR, ids=lambda asked: f"{asked.status} {asked.method} {asked.path[:30]}")

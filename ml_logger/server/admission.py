@@ -143,7 +143,7 @@ class Admission:
         if request.method in SAFE:
             return None
         site = request.headers.get("sec-fetch-site", "none")
-        if (origin is not None and not _is_own(origin, request)) or site not in ("none", "same-origin"):
+        if (origin is not None and not is_own(origin, request)) or site not in ("none", "same-origin"):
             raise _turned(403, "a page of another site may change nothing here: start the server with --allow-origin")
         return None
 
@@ -175,7 +175,8 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _is_own(origin: str, request: Request) -> bool:
+def is_own(origin: str, request: Request) -> bool:
+    """Tell whether an origin is that of the server, under the name that the request calls it by."""
     # Without TLS a proxy before us may speak it; which it does is not known here.
     host = request.headers["host"].strip().lower()
     schemes = ("https",) if request.transport.get_extra_info("sslcontext") else ("http", "https")

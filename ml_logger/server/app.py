@@ -14,7 +14,7 @@ from sanic.exceptions import SanicException
 
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
-from ml_logger.server import batches, edits, files, openapi, pages, tables
+from ml_logger.server import batches, edits, files, openapi, pages, sessions, tables
 from ml_logger.server.admission import Admission, status_of_head
 from ml_logger.server.audit import Audit, note_answer
 from ml_logger.server.bodies import Bodies
@@ -23,6 +23,7 @@ from ml_logger.server.committer import RETRY_AFTER, Committer
 from ml_logger.server.connections import Traffic
 from ml_logger.server.limits import DEFAULT, Limits
 from ml_logger.server.mounts import NETWORK, file_system
+from ml_logger.server.sessions import Sessions
 from ml_logger.server.tokens import Tokens, guard
 from ml_logger.server.turns import Turns
 from ml_logger.stores.folder import Folder
@@ -103,6 +104,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     )
     app.ctx.service = service
     app.ctx.traffic = Traffic(service.limits)
+    app.ctx.sessions = Sessions(service.catalog.id)
     app.ctx.tokens = tokens or Tokens(service.folder.private("tokens.json"), None, required=False)
     app.blueprint(batches.routes)
     app.blueprint(files.routes)
@@ -110,6 +112,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     app.blueprint(tables.routes)
     app.blueprint(openapi.routes)
     app.blueprint(pages.routes)
+    app.blueprint(sessions.routes)
     app.blueprint(routes)
     (admission or Admission()).install(app)
     app.on_request(guard(app.ctx.tokens))

@@ -15,6 +15,7 @@ from sanic import Blueprint, HTTPResponse, Request, raw
 from ml_logger import keys
 from ml_logger.server import edits
 from ml_logger.server.batches import MAX_SEQ
+from ml_logger.tokens import SCOPES
 from ml_logger.transport import protocol
 from ml_logger.version import __version__
 
@@ -70,6 +71,14 @@ SCHEMAS: Json = {
         {"catalog": _CATALOG, "committed": _COUNT, "rejected": {"type": "array", "items": _REJECTED}}
     ),
     "Listing": _object({"entries": {"type": "array", "items": _ENTRY}}, {"next": _KEY}),
+    "Session": _object(
+        {
+            "required": {"type": "boolean"},
+            "name": {"type": ["string", "null"]},
+            "scopes": {"type": "array", "items": {"enum": [*SCOPES]}},
+            "prefix": _TEXT,
+        }
+    ),
     "Health": _object({"status": {"const": "ok"}, "catalog": _CATALOG, "commits": _COUNT, "syncs": _COUNT}),
     "Question": {
         "type": "object",
@@ -248,6 +257,17 @@ def _open(name: str, about: str, content: Json, *also: int, **more: Any) -> Json
     return {"get": _operation(name, about, {200: _answer(about, content)}, also, security=[], **more)}
 
 
+def _session() -> Json:
+    found, cookie = _ref("Session"), {"Set-Cookie": "The session, for pages of the server alone."}
+    ends = {200: _answer("Nothing is left of it.", found, cookie)}
+    begins = {200: _answer("What the token may do, and a cookie that counts as it.", found, cookie)}
+    return {
+        **_open("get_session", "What the one who asks may do.", found),
+        "post": _operation("post_session", "Begin a session of a browser, with a token.", begins, (401,)),
+        "delete": _operation("delete_session", "End the session of the cookie that came.", ends, security=[]),
+    }
+
+
 def _pages() -> Json:
     assets: Json = {kind: {} for kind in ("text/javascript; charset=utf-8", "text/css; charset=utf-8", "image/svg+xml")}
     return {
@@ -279,6 +299,7 @@ def document() -> Json:
             protocol.TRASH: _trash(),
             protocol.HEALTH: _open("health", "That the server is there, and what it serves.", _ref("Health")),
             protocol.OPENAPI: _open("get_openapi", "This description.", {"application/json": {}}),
+            protocol.SESSION: _session(),
             **_pages(),
         },
         "components": {

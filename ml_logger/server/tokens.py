@@ -80,20 +80,28 @@ class Tokens:
         """Tell whether there is a token that has not expired."""
         return any(not token.has_expired(time.time()) for token in self._known)
 
-    def find(self, given: list[str]) -> tuple[Token | None, str]:
-        """Return the token that the Authorization headers of a request name, and why it is not let in, if so.
+    async def of(self, request: Request) -> tuple[Token | None, str]:
+        """Return the token that a request comes with, itself or by the cookie of a session, and why it is refused.
 
         Raises:
             ServerUnavailable: the token file cannot be read.
         """
+        if self.is_due():
+            await request.app.ctx.service.soon(self.look)
         if not self.required:
             return _ANYBODY, ""
         if self._trouble:
             raise ServerUnavailable("the server cannot read its tokens; its log says why")
+        given = request.headers.getall("authorization", [])
+        if not given and (digest := request.app.ctx.sessions.token_of(request)) is not None:
+            return self._find(digest)
         scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer" or not secret:
             return None, "a token is needed: set access_token"
-        digest, token = tokens.digest_of(secret.strip()), None
+        return self._find(tokens.digest_of(secret.strip()))
+
+    def _find(self, digest: str) -> tuple[Token | None, str]:
+        token = None
         for known in self._known:  # to the end, in constant time: how long it takes tells nothing of any token
             if hmac.compare_digest(known.digest, digest):
                 token = known
@@ -118,9 +126,7 @@ def guard(known: Tokens) -> Callable[[Request], Awaitable[HTTPResponse | None]]:
     async def let_in(request: Request) -> HTTPResponse | None:
         if _of_route(request, "open"):  # `ctx_open=`: it tells nothing secret, and is for those without a token, too
             return None
-        if known.is_due():
-            await request.app.ctx.service.soon(known.look)
-        request.ctx.token, why = known.find(request.headers.getall("authorization", []))
+        request.ctx.token, why = await known.of(request)
         if why:
             kind = 'Bearer error="invalid_token"' if "authorization" in request.headers else "Bearer"
             return json({"error": why}, 401, headers={"WWW-Authenticate": kind})

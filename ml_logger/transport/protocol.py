@@ -13,6 +13,7 @@ TRASH = "/v1/trash"
 RENDER = "/v1/render"
 HEALTH = "/v1/health"
 OPENAPI = "/v1/openapi.json"
+SESSION = "/v1/session"
 
 #: Not a type that a browser sends to other sites without asking first.
 CONTENT_TYPE = "application/x-ml-logger"

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.attacks import cases_browser, cases_http, cases_paths, cases_protocol, cases_reads, cases_tokens
+from tests.attacks import (
+    cases_browser,
+    cases_http,
+    cases_paths,
+    cases_protocol,
+    cases_reads,
+    cases_sessions,
+    cases_tokens,
+)
 from tests.attacks.attack import Attack
 
 FAMILIES: dict[str, list[Attack]] = {
@@ -11,6 +19,6 @@ FAMILIES: dict[str, list[Attack]] = {
     "browser": cases_browser.CASES,
     "protocol": cases_protocol.CASES,
     "reads": cases_reads.CASES,
-    "tokens": cases_tokens.CASES,
+    "tokens": [*cases_tokens.CASES, *cases_sessions.CASES],
 }
 CORPUS = [attack for family in FAMILIES.values() for attack in family]

@@ -9,13 +9,14 @@ import pytest
 
 from tests.attacks.corpus import CORPUS, FAMILIES
 
-#: The numbers in our list of attacks: those of paths, HTTP, browsers and the protocol, each with one case at least.
+#: The numbers in our list of attacks: paths, HTTP, browsers, the protocol, tokens and sessions, one case each at least.
 NUMBERS = [
     *(f"P{n:02}" for n in range(1, 41) if n != 31),  # P31, links swapped meanwhile, is in tests/test_paths.py
     *(f"H{n:02}" for n in range(1, 29)),
     *(f"B{n:02}" for n in range(1, 16)),
     *(f"Q{n:02}" for n in range(1, 21) if n != 17),  # Q17, tokens, has letters of its own
     *(f"T{n:02}" for n in range(1, 17)),
+    *(f"S{n:02}" for n in range(1, 10)),
 ]
 
 
