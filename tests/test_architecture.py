@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 #: From the ground up. A folder or a file may import from its own layer and from those before it.
 LAYERS = [
-    ["errors", "version", "dashboard"],
+    ["errors", "version"],
     ["columns"],
     ["settings"],
     ["notices", "forks", "config", "keys", "colors", "jobs", "consoles", "devices"],
@@ -51,6 +51,7 @@ LAYERS = [
     ["stores"],
     ["table_cache", "column_readers"],
     ["readers", "following"],
+    ["dashboard"],
     ["facade", "server"],
     ["cli", "testing", "compat", "integrations", "", "__main__"],
 ]
@@ -67,6 +68,8 @@ STRANGERS = [
     ("encoders", "transport"),
     ("columns", "encoders"),
     ("columns", "stores"),
+    ("dashboard", "encoders"),
+    ("dashboard", "readers"),
 ]
 
 HEAVY = (

@@ -6,6 +6,7 @@ Shared by the client, for files that it has, and by the server, for those that i
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from ml_logger.columns.table import Columns, concat
 from ml_logger.errors import CorruptData
 
 HEAD, TAIL = 1 << 12, 1 << 16  # bytes that are looked at to tell whether a file is still the same
+_READ_SIZE = 1 << 20
 
 
 class Source(NamedTuple):
@@ -34,6 +36,18 @@ class Source(NamedTuple):
     mtime: float
     read: Callable[[int, int], bytes]
     stream: Callable[[int], Iterator[bytes]]
+
+
+def source_of(descriptor: int, status: os.stat_result, length: int) -> Source:
+    """Return a file that is open as a source: its first bytes, as many as are committed."""
+
+    def stream(start: int) -> Iterator[bytes]:
+        while start < length and (piece := os.pread(descriptor, min(_READ_SIZE, length - start), start)):
+            yield piece
+            start += len(piece)
+
+    identity = f"{status.st_dev:x}-{status.st_ino:x}"
+    return Source(identity, length, status.st_mtime, lambda at, to: os.pread(descriptor, to - at, at), stream)
 
 
 class Mark(NamedTuple):

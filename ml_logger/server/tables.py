@@ -23,7 +23,7 @@ from ml_logger.server.appends import Appends
 from ml_logger.server.committer import RETRY_AFTER
 from ml_logger.server.tokens import allowed
 from ml_logger.server.turns import client_of
-from ml_logger.stores.folder import READ_SIZE, Folder, missing_or_failed
+from ml_logger.stores.folder import Folder, missing_or_failed
 from ml_logger.transport import protocol
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def _file(appends: Appends, key: str, question: Question) -> Iterator[bytes]:
     except OSError as error:
         raise missing_or_failed(error, key) from None
     try:
-        source = _source(descriptor, status, length)
+        source = portions.source_of(descriptor, status, length)
         start = portions.start_of((question.marks or {}).get(key), source)
         yield wire.note(kind="file", key=key, size=length, start=start)
         yield from _blocks(source, start, question)
@@ -258,15 +258,3 @@ def _sampled(events: Iterator[Event], x: str, points: int) -> Iterator[Event]:
             yield sampling.sample(concat(held), x, points)
             yield event
             held = None
-
-
-def _source(descriptor: int, status: os.stat_result, length: int) -> Source:
-    from ml_logger.columns.portions import Source
-
-    def stream(start: int) -> Iterator[bytes]:
-        while start < length and (piece := os.pread(descriptor, min(READ_SIZE, length - start), start)):
-            yield piece
-            start += len(piece)
-
-    identity = f"{status.st_dev:x}-{status.st_ino:x}"
-    return Source(identity, length, status.st_mtime, lambda at, to: os.pread(descriptor, to - at, at), stream)

@@ -1,0 +1,281 @@
+"""The rows of one run: the columns that are asked for, a summary of all, and how far its file was decoded."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Collection, Generator
+from typing import Any, NamedTuple
+
+from ml_logger.columns import portions
+from ml_logger.columns.portions import Mark, Source
+from ml_logger.columns.segments import Shapes
+from ml_logger.columns.table import Columns
+from ml_logger.dashboard.series import Series
+from ml_logger.dashboard.summaries import Summaries, Told
+from ml_logger.errors import CorruptData, UntrustedData
+
+#: Bytes of a file that are decoded in one step: some milliseconds.
+PIECE = 2**21
+#: Bytes of the largest row; a length can claim any.
+LARGEST = 2**25
+#: Bytes that the rows of a run cost beside what they hold, about.
+_OWN = 2048
+_DONE = object()
+
+#: What opens a file for a reader: a descriptor, its status, and how many bytes are committed.
+Opener = Callable[[], tuple[int, os.stat_result, int]]
+
+
+class Decoding:
+    """What all who decode share: the shapes that rows have, which need not be learned for each file, and a count."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.shapes = Shapes()
+        self.generations = itertools.count(1)
+
+
+class Look(NamedTuple):
+    """What a file was when it was looked at: one that is the same has nothing new."""
+
+    identity: tuple[int, int]
+    length: int
+    mtime: int
+
+
+class Rows:
+    """The rows of one run, decoded as far as they were read.
+
+    Several may read at one time: all drive the same decoding, step by step, and none waits for another.
+
+    Args:
+        decoding: what is shared.
+        most: bytes of columns that are held; a file with more of what is asked for is refused.
+
+    Attributes:
+        rows: how many there are.
+        generation: another number, and one that no rows have had, when those that were told of are no longer true.
+        missing: whether there is no such file.
+        refused: why the file was not decoded to its end; empty where it was.
+        lock: held while anything is changed; hold it to work on several series of the same moment.
+    """
+
+    def __init__(self, decoding: Decoding, most: int) -> None:
+        self.lock = threading.RLock()
+        self.generation = next(decoding.generations)
+        self._decoding = decoding
+        self._most = most
+        self._options: Any = {"piece": PIECE, "shapes": decoding.shapes, "most": LARGEST}
+        self._work: Generator[None, None, None] | None = None
+        self._readers = 0
+        self._begin_anew()
+        self.missing = True
+
+    def _begin_anew(self) -> None:
+        self.rows = 0
+        self.missing = False
+        self.refused = ""
+        self._summaries = Summaries()
+        self._series: dict[str, Series] = {}
+        self._mark: Mark | None = None
+        self._look: Look | None = None
+        self._settled = 0  # rows before the mark; what is behind may yet be something else
+        self._settled_summaries: Summaries | None = None
+        self.worked_out: dict[object, object] = {}
+
+    def keys(self) -> list[str]:
+        """Return the names of all columns, in the order in which they came up."""
+        return list(self._summaries)
+
+    def series(self, key: str) -> Series | None:
+        """Return a column that was asked for; None where no row has a number in it."""
+        return self._series.get(key)
+
+    def summary(self) -> dict[str, Told]:
+        """Return the last value and the least and greatest finite number of each column, see `Told`."""
+        with self.lock:
+            return self._summaries.told()
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that are held."""
+        with self.lock:
+            worked_out = sum(getattr(each, "nbytes", 0) for each in self.worked_out.values())
+            return _OWN + worked_out + self._summaries.nbytes + sum(each.nbytes for each in self._series.values())
+
+    def reading(self, opener: Opener, keys: Collection[str]) -> Generator[None, None, None]:
+        """Take in what is new of the file, step by step, and hold the columns that are asked for.
+
+        Raises:
+            OSError: the file is there and cannot be read.
+        """
+        has_looked = False
+        with self.lock:
+            self._readers += 1
+        try:
+            while True:
+                with self.lock:
+                    if self._work is None:
+                        if (has_looked and not self._lacking(keys)) or not self._begin(opener, keys):
+                            return
+                        has_looked = True
+                    self._step()
+                    if self._work is None and self.refused:
+                        return
+                yield
+        finally:
+            with self.lock:
+                self._readers -= 1
+                if not self._readers:
+                    self._leave()
+
+    def _step(self) -> None:
+        work = self._work
+        assert work is not None
+        try:
+            with self._decoding.lock:
+                if next(work, _DONE) is _DONE:
+                    self._work = None
+        except (UntrustedData, CorruptData, RecursionError) as error:
+            self._work, self._mark = None, None
+            self.refused = str(error) or "a value that is nested too deeply"
+            if isinstance(error, _TooMuch):
+                self._look = None  # who asks for less may get it
+        except BaseException:
+            self._work, self._mark, self._look = None, None, None
+            raise
+
+    def _leave(self) -> None:
+        """End a decoding that nobody drives: its file is closed, and the next one begins anew."""
+        if self._work is not None:
+            self._work.close()
+            self._work, self._mark, self._look = None, None, None
+
+    def _lacking(self, keys: Collection[str]) -> list[str]:
+        """Return the columns that the file is known to have, and that are not held."""
+        return [key for key in keys if key in self._summaries and key not in self._series]
+
+    def _begin(self, opener: Opener, keys: Collection[str]) -> bool:
+        """Look at the file, and begin to decode what is new or lacking; tell whether there is anything to do."""
+        try:
+            descriptor, status, length = opener()
+        except FileNotFoundError:
+            self._lose()
+            return False
+        look = Look((status.st_dev, status.st_ino), length, status.st_mtime_ns)
+        is_same = self._is_same(look, being_written=length < status.st_size)
+        lacking = self._lacking(keys)
+        if is_same and (self.refused or not lacking):
+            os.close(descriptor)
+            return False
+        try:
+            source = portions.source_of(descriptor, status, length)
+            if not is_same and portions.start_of(self._mark, source) == 0:
+                self._restart()
+                lacking = []
+            self._make_room(keys)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._look = look if not is_same else self._look
+        self._work = self._decode(descriptor, source, lacking, {*keys, *self._series})
+        return True
+
+    def _is_same(self, look: Look, *, being_written: bool) -> bool:
+        if self._look is None or not being_written:
+            return look == self._look
+        return look[:2] == self._look[:2]  # the time is that of bytes which are not committed
+
+    def _lose(self) -> None:
+        if not self.missing:
+            self._restart()
+            self.missing = True
+
+    def _restart(self) -> None:
+        """Forget all: the file is another one, or was not read to a place where one could go on."""
+        if self.rows:
+            self.generation = next(self._decoding.generations)
+        self._begin_anew()
+
+    def _make_room(self, keys: Collection[str]) -> None:
+        """Let go of columns that nobody asks for now, where they take much."""
+        if self._readers == 1 and 4 * self.nbytes > self._most:
+            self._series = {key: self._series[key] for key in keys if key in self._series}
+            self.worked_out.clear()
+
+    def _decode(
+        self, descriptor: int, source: Source, lacking: list[str], wanted: set[str]
+    ) -> Generator[None, None, None]:
+        try:
+            if lacking:
+                yield from self._fill(source, lacking)
+            self._cut_back()
+            start = self._mark.offset if self._mark is not None else 0
+            for event in portions.decode(source, None, start, **self._options):
+                if isinstance(event, Columns):
+                    self._add(event, wanted)
+                    yield
+                elif isinstance(event, portions.Settled):
+                    self._mark, self._settled = event.mark, self.rows
+                    self._settled_summaries = self._summaries.copy() if event.mark.offset < source.size else None
+        finally:
+            os.close(descriptor)
+
+    def _fill(self, source: Source, keys: list[str]) -> Generator[None, None, None]:
+        """Decode columns that were not asked for before, as far as the others are."""
+        stop = self._mark.offset if self._mark is not None else 0
+        part = source._replace(size=stop, stream=lambda start: _until(source, start, stop))
+        filled, rows = {key: Series() for key in keys}, 0
+        for event in portions.decode(part, keys, 0, marked=False, **self._options):
+            if isinstance(event, Columns):
+                for key, column in event.items():
+                    filled[key].extend(rows, column)
+                rows += event.rows
+                self._check_room(filled)
+                yield
+        if rows != self._settled:  # it was edited in place meanwhile
+            self._restart()
+        else:
+            self._cut_back()
+            self._series.update(filled)
+
+    def _cut_back(self) -> None:
+        """Forget the rows behind the mark, which may have become others."""
+        if self.rows > self._settled:
+            self.generation = next(self._decoding.generations)
+            self.rows = self._settled
+            self._summaries = self._settled_summaries or Summaries()
+            for series in self._series.values():
+                series.cut(self.rows)
+            self.worked_out.clear()
+
+    def _add(self, table: Columns, wanted: set[str]) -> None:
+        for key, column in table.items():
+            is_new = key not in self._summaries
+            self._summaries.add(key, column)
+            if key in wanted and key in self._summaries and (is_new or key in self._series):
+                self._series.setdefault(key, Series()).extend(self.rows, column)
+        self.rows += table.rows
+        self._check_room({})
+
+    def _check_room(self, more: dict[str, Series]) -> None:
+        held = sum(each.nbytes for each in [*self._series.values(), *more.values()])
+        if held > self._most:
+            self._series.clear()
+            raise _TooMuch(
+                f"the columns take more than the {self._most:,} bytes of ML_LOGGER_MAX_SERIES: ask for fewer"
+            )
+
+
+class _TooMuch(CorruptData):
+    """More columns than may be held."""
+
+
+def _until(source: Source, start: int, stop: int) -> Generator[bytes, None, None]:
+    for piece in source.stream(start):
+        yield piece[: stop - start]
+        start += len(piece)
+        if start >= stop:
+            return
