@@ -14,7 +14,7 @@ from sanic.exceptions import SanicException
 
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
-from ml_logger.server import batches, edits, files, openapi, pages, sessions, tables
+from ml_logger.server import batches, edits, files, histograms, openapi, pages, sessions, tables
 from ml_logger.server.admission import Admission, status_of_head
 from ml_logger.server.audit import Audit, note_answer
 from ml_logger.server.bodies import Bodies
@@ -110,6 +110,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     app.blueprint(files.routes)
     app.blueprint(edits.routes)
     app.blueprint(tables.routes)
+    app.blueprint(histograms.routes)
     app.blueprint(openapi.routes)
     app.blueprint(pages.routes)
     app.blueprint(sessions.routes)

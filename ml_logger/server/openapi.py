@@ -63,6 +63,12 @@ _REJECTED = _object({"seq": _SEQ, "error": _TEXT})
 _NULLABLE: Json = {"type": ["string", "null"]}
 _TEXTS: Json = {"type": "array", "items": _TEXT}
 _DISCARDED = _object({"undo": _TEXT, "key": _KEY, "time": {"type": "number"}, "who": _TEXT})
+_NUMBERS: Json = {"type": "array", "items": {"type": "number"}}
+_HISTOGRAM = _object(
+    {"step": {"type": ["number", "null"]}, "counts": {"type": "array", "items": _COUNT}, "edges": _NUMBERS},
+    {"nan": _COUNT, "inf": _COUNT},
+)
+_OF_ONE_NAME = _object({"name": _TEXT, "count": _COUNT, "histograms": {"type": "array", "items": _HISTOGRAM}})
 _MARK: Json = {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 5, "maxItems": 5}
 SCHEMAS: Json = {
     "Error": _object({"error": _TEXT}),
@@ -79,6 +85,7 @@ SCHEMAS: Json = {
             "prefix": _TEXT,
         }
     ),
+    "Histograms": _object({"series": {"type": "array", "items": _OF_ONE_NAME}}),
     "Health": _object({"status": {"const": "ok"}, "catalog": _CATALOG, "commits": _COUNT, "syncs": _COUNT}),
     "Question": {
         "type": "object",
@@ -253,6 +260,17 @@ def _trash() -> Json:
     return {"get": _operation("get_trash", "What can be restored.", answers, (401,))}
 
 
+def _histograms() -> Json:
+    number: Json = {"type": "integer", "minimum": 2}
+    asked = {
+        "key": _query("The file, such as run/histograms.pkl.", schema=_KEY, required=True),
+        "points": _query("About how many histograms of each name.", schema=number),
+        "bins": _query("How many bins a histogram has at most.", schema=number),
+    }
+    answers: Answers = {200: _answer("By name, in the order of the rows.", _ref("Histograms"))}
+    return {"get": _operation("get_histograms", "The histograms of a file over its steps.", answers, (401, 404), asked)}
+
+
 def _open(name: str, about: str, content: Json, *also: int, **more: Any) -> Json:
     return {"get": _operation(name, about, {200: _answer(about, content)}, also, security=[], **more)}
 
@@ -297,6 +315,7 @@ def document() -> Json:
             protocol.TABLES: _tables(),
             protocol.EDITS: _edits(),
             protocol.TRASH: _trash(),
+            protocol.HISTOGRAMS: _histograms(),
             protocol.HEALTH: _open("health", "That the server is there, and what it serves.", _ref("Health")),
             protocol.OPENAPI: _open("get_openapi", "This description.", {"application/json": {}}),
             protocol.SESSION: _session(),
