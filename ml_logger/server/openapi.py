@@ -12,14 +12,10 @@ from typing import Any
 
 from sanic import Blueprint, HTTPResponse, Request, raw
 
-from ml_logger import keys
-from ml_logger.server import edits
-from ml_logger.server.batches import MAX_SEQ
-from ml_logger.tokens import SCOPES
+from ml_logger.server.schemas import KEY, SCHEMAS, TEXT, Json
 from ml_logger.transport import protocol
 from ml_logger.version import __version__
 
-Json = dict[str, Any]
 Answers = dict[int, Json]
 
 routes = Blueprint("openapi", strict_slashes=True)
@@ -45,68 +41,6 @@ OFTEN = {
     507: "The disk is full.",
 }
 
-_TEXT: Json = {"type": "string"}
-_COUNT: Json = {"type": "integer", "minimum": 0}
-_SEQ: Json = {"type": "integer", "minimum": 1, "maximum": MAX_SEQ}
-_KEY: Json = {"type": "string", "minLength": 1, "maxLength": keys.MAX_KEY_BYTES}
-_CATALOG: Json = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
-#: Not by `prefixItems`: not all who read descriptions understand it.
-_ENTRY: Json = {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 3, "maxItems": 3}
-
-
-def _object(required: Json, optional: Json | None = None) -> Json:
-    known = {**required, **(optional or {})}
-    return {"type": "object", "required": [*required], "properties": known, "additionalProperties": False}
-
-
-_REJECTED = _object({"seq": _SEQ, "error": _TEXT})
-_NULLABLE: Json = {"type": ["string", "null"]}
-_TEXTS: Json = {"type": "array", "items": _TEXT}
-_DISCARDED = _object({"undo": _TEXT, "key": _KEY, "time": {"type": "number"}, "who": _TEXT})
-_NUMBERS: Json = {"type": "array", "items": {"type": "number"}}
-_HISTOGRAM = _object(
-    {"step": {"type": ["number", "null"]}, "counts": {"type": "array", "items": _COUNT}, "edges": _NUMBERS},
-    {"nan": _COUNT, "inf": _COUNT},
-)
-_OF_ONE_NAME = _object({"name": _TEXT, "count": _COUNT, "histograms": {"type": "array", "items": _HISTOGRAM}})
-_MARK: Json = {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 5, "maxItems": 5}
-SCHEMAS: Json = {
-    "Error": _object({"error": _TEXT}),
-    "Gap": _object({"catalog": _CATALOG, "error": _TEXT, "expected": _SEQ}),
-    "Acknowledgement": _object(
-        {"catalog": _CATALOG, "committed": _COUNT, "rejected": {"type": "array", "items": _REJECTED}}
-    ),
-    "Listing": _object({"entries": {"type": "array", "items": _ENTRY}}, {"next": _KEY}),
-    "Session": _object(
-        {
-            "required": {"type": "boolean"},
-            "name": {"type": ["string", "null"]},
-            "scopes": {"type": "array", "items": {"enum": [*SCOPES]}},
-            "prefix": _TEXT,
-        }
-    ),
-    "Histograms": _object({"series": {"type": "array", "items": _OF_ONE_NAME}}),
-    "Health": _object({"status": {"const": "ok"}, "catalog": _CATALOG, "commits": _COUNT, "syncs": _COUNT}),
-    "Question": {
-        "type": "object",
-        "properties": {
-            "key": {"anyOf": [_KEY, {"type": "null"}]},
-            "pattern": _TEXT,
-            "after": _TEXT,
-            "columns": {"anyOf": [{"type": "array", "items": _TEXT}, {"type": "null"}]},
-            "marks": {"anyOf": [{"type": "object", "additionalProperties": _MARK}, {"type": "null"}]},
-            "x": _TEXT,
-            "points": {"anyOf": [{"type": "integer", "minimum": 4}, {"type": "null"}]},
-        },
-    },
-    "Edit": {"type": "object", "required": ["action"], "properties": {"action": {"enum": [*edits.ACTIONS]}}},
-    "Edited": _object(
-        {}, {"undo": _TEXT, "key": _KEY, "tags": _TEXTS, "note": _TEXT, "etag": _TEXT, "removed": _TEXTS}
-    ),
-    "Conflict": _object({"error": _TEXT}, {"text": _NULLABLE, "etag": _NULLABLE}),
-    "Trash": _object({"entries": {"type": "array", "items": _DISCARDED}}),
-}
-
 _VALIDATORS: Json = {
     "ETag": "Names this version of the file.",
     "Last-Modified": "In whole seconds.",
@@ -123,7 +57,7 @@ def _answer(text: str, content: Json | None = None, headers: Json | None = None)
     if content is not None:
         told["content"] = content
     if headers:
-        told["headers"] = {name: {"description": about, "schema": _TEXT} for name, about in headers.items()}
+        told["headers"] = {name: {"description": about, "schema": TEXT} for name, about in headers.items()}
     return told
 
 
@@ -151,7 +85,7 @@ def _operation(
     operation = {"operationId": name, "summary": about, **more, "responses": dict(sorted(told.items()))}
     if parameters:
         operation["parameters"] = [
-            {"name": key, "schema": _TEXT, "required": parameter["in"] == "path", **parameter}
+            {"name": key, "schema": TEXT, "required": parameter["in"] == "path", **parameter}
             for key, parameter in parameters.items()
         ]
     return operation
@@ -169,7 +103,7 @@ def _body(kind: str, schema: Json) -> Json:
     return {"required": True, "content": {kind: {"schema": schema} if schema else {}}}
 
 
-_PATH: Json = {"key": {"in": "path", "schema": _KEY, "description": "Percent-encoded once; a `/` may stay as it is."}}
+_PATH: Json = {"key": {"in": "path", "schema": KEY, "description": "Percent-encoded once; a `/` may stay as it is."}}
 
 
 def _files() -> Json:
@@ -263,7 +197,7 @@ def _trash() -> Json:
 def _histograms() -> Json:
     number: Json = {"type": "integer", "minimum": 2}
     asked = {
-        "key": _query("The file, such as run/histograms.pkl.", schema=_KEY, required=True),
+        "key": _query("The file, such as run/histograms.pkl.", schema=KEY, required=True),
         "points": _query("About how many histograms of each name.", schema=number),
         "bins": _query("How many bins a histogram has at most.", schema=number),
     }

@@ -1,0 +1,71 @@
+"""The shapes of JSON that the server's description refers to, as JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ml_logger import keys
+from ml_logger.server import edits
+from ml_logger.server.batches import MAX_SEQ
+from ml_logger.tokens import SCOPES
+
+Json = dict[str, Any]
+
+TEXT: Json = {"type": "string"}
+COUNT: Json = {"type": "integer", "minimum": 0}
+SEQ: Json = {"type": "integer", "minimum": 1, "maximum": MAX_SEQ}
+KEY: Json = {"type": "string", "minLength": 1, "maxLength": keys.MAX_KEY_BYTES}
+CATALOG: Json = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+#: Not by `prefixItems`: not all who read descriptions understand it.
+ENTRY: Json = {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 3, "maxItems": 3}
+
+
+def obj(required: Json, optional: Json | None = None) -> Json:
+    """Return the schema of an object that has these members and no others."""
+    known = {**required, **(optional or {})}
+    return {"type": "object", "required": [*required], "properties": known, "additionalProperties": False}
+
+
+REJECTED = obj({"seq": SEQ, "error": TEXT})
+NULLABLE: Json = {"type": ["string", "null"]}
+TEXTS: Json = {"type": "array", "items": TEXT}
+DISCARDED = obj({"undo": TEXT, "key": KEY, "time": {"type": "number"}, "who": TEXT})
+NUMBERS: Json = {"type": "array", "items": {"type": "number"}}
+HISTOGRAM = obj(
+    {"step": {"type": ["number", "null"]}, "counts": {"type": "array", "items": COUNT}, "edges": NUMBERS},
+    {"nan": COUNT, "inf": COUNT},
+)
+OF_ONE_NAME = obj({"name": TEXT, "count": COUNT, "histograms": {"type": "array", "items": HISTOGRAM}})
+MARK: Json = {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 5, "maxItems": 5}
+SCHEMAS: Json = {
+    "Error": obj({"error": TEXT}),
+    "Gap": obj({"catalog": CATALOG, "error": TEXT, "expected": SEQ}),
+    "Acknowledgement": obj({"catalog": CATALOG, "committed": COUNT, "rejected": {"type": "array", "items": REJECTED}}),
+    "Listing": obj({"entries": {"type": "array", "items": ENTRY}}, {"next": KEY}),
+    "Session": obj(
+        {
+            "required": {"type": "boolean"},
+            "name": {"type": ["string", "null"]},
+            "scopes": {"type": "array", "items": {"enum": [*SCOPES]}},
+            "prefix": TEXT,
+        }
+    ),
+    "Histograms": obj({"series": {"type": "array", "items": OF_ONE_NAME}}),
+    "Health": obj({"status": {"const": "ok"}, "catalog": CATALOG, "commits": COUNT, "syncs": COUNT}),
+    "Question": {
+        "type": "object",
+        "properties": {
+            "key": {"anyOf": [KEY, {"type": "null"}]},
+            "pattern": TEXT,
+            "after": TEXT,
+            "columns": {"anyOf": [{"type": "array", "items": TEXT}, {"type": "null"}]},
+            "marks": {"anyOf": [{"type": "object", "additionalProperties": MARK}, {"type": "null"}]},
+            "x": TEXT,
+            "points": {"anyOf": [{"type": "integer", "minimum": 4}, {"type": "null"}]},
+        },
+    },
+    "Edit": {"type": "object", "required": ["action"], "properties": {"action": {"enum": [*edits.ACTIONS]}}},
+    "Edited": obj({}, {"undo": TEXT, "key": KEY, "tags": TEXTS, "note": TEXT, "etag": TEXT, "removed": TEXTS}),
+    "Conflict": obj({"error": TEXT}, {"text": NULLABLE, "etag": NULLABLE}),
+    "Trash": obj({"entries": {"type": "array", "items": DISCARDED}}),
+}
