@@ -1,0 +1,128 @@
+"""Fixtures: the dashboard as it is built from the sources here, servers that show it, and pages of a browser on them.
+
+`site` and `page` are for tests that only look, `own_site` and `own_page` for those that change what is logged. A page
+that says something to its console as an error, or breaks its policy, fails its test: `troubles` is where that is kept.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from ml_logger.dashboard import build
+from ml_logger.testing import Server
+from tests.dashboard.runs import fill
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+#: Milliseconds after which a browser's step has failed: long, as machines are slow now and then.
+PATIENCE = 30_000
+
+
+def _missing(reason: str) -> NoReturn:
+    print(f"the dashboard is not tested: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="package")
+def dashboard() -> None:
+    """The dashboard, built from the sources that are here."""
+    try:
+        build.build()
+    except build.ToolMissing as error:
+        _missing(str(error))
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """The machine's Chromium, for all tests of this folder."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        _missing("there is no Chromium: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        # As root, as on machines that test, Chromium cannot shut itself in; what it shows is our own.
+        opened = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="package")
+def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with runs, see `runs.fill`; nobody changes it."""
+    folder = tmp_path_factory.mktemp("logged") / "data"
+    fill(folder)
+    return folder
+
+
+@pytest.fixture(scope="package")
+def site(dashboard: None, logged: Path) -> Iterator[Server]:
+    """A server over a folder with runs, for tests that leave it alone."""
+    server = Server(logged)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_site(dashboard: None, logged: Path, tmp_path: Path) -> Iterator[Server]:
+    """A server over such a folder that is this test's own."""
+    shutil.copytree(logged, tmp_path / "own", ignore=shutil.ignore_patterns(".ml_logger"))
+    server = Server(tmp_path / "own")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def empty_site(dashboard: None, tmp_path: Path) -> Iterator[Server]:
+    """A server to which nothing was logged yet."""
+    server = Server(tmp_path / "empty")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def troubles() -> list[str]:
+    """What pages of this test complained about; a test that brings it about looks at it, and clears it."""
+    return []
+
+
+@pytest.fixture
+def open_page(browser: Browser, troubles: list[str]) -> Iterator[Callable[..., Page]]:
+    """Opens an address in a browser of its own, with nothing kept from before; options are those of `new_context`."""
+    contexts = []
+
+    def opened(url: str, **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        page.on("console", lambda message: message.type == "error" and troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page], site: Server) -> Page:
+    """The dashboard of `site`, in a browser."""
+    return open_page(site.url)
+
+
+@pytest.fixture
+def own_page(open_page: Callable[..., Page], own_site: Server) -> Page:
+    """The dashboard of `own_site`, in a browser."""
+    return open_page(own_site.url)
