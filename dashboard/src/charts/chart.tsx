@@ -48,13 +48,24 @@ export function Chart({ spec, height = 240, range, onRange, actions }: ChartProp
   );
 }
 
+/** Who scrolls may come back: what has left the view is kept for so many milliseconds. */
+const LEAVING = 1500;
+
 function useInView(place: { current: Element | null }): boolean {
   const [isSeen, see] = useState(false);
   useEffect(() => {
+    let timer = 0;
     const options = { rootMargin: "120px", scrollMargin: "120px" };
-    const observer = new IntersectionObserver((entries) => see(entries.at(-1)?.isIntersecting ?? false), options);
+    const observer = new IntersectionObserver((entries) => {
+      clearTimeout(timer);
+      if (entries.at(-1)?.isIntersecting) see(true);
+      else timer = window.setTimeout(() => see(false), LEAVING);
+    }, options);
     observer.observe(place.current as Element);
-    return () => observer.disconnect();
+    return () => {
+      clearTimeout(timer);
+      observer.disconnect();
+    };
   }, []);
   return isSeen;
 }
@@ -68,19 +79,15 @@ interface DrawingProps {
 
 function Drawing({ spec, height, range, onRange }: DrawingProps) {
   const [said, say] = useState<string | null>("Loading");
-  const [isBuilt, build] = useState(false);
   const chart = useMemo(() => new Live(say), []);
   chart.set(spec, spec.runs ?? shown.value.runs, range);
-  useEffect(() => {
-    inFrame(chart, () => build(true));
-    return () => chart.end();
-  }, []);
+  useEffect(() => () => chart.end(), []);
   const x = spec.x ?? "_step";
   const label = `${titleOf(spec)} over ${nameOf(x)}`;
   const options = { x, logX: (spec.logX ?? false) && kindOf(x) !== "time", logY: spec.logY ?? false };
   return (
     <>
-      {isBuilt && <Plot {...options} label={label} height={height} onRange={onRange} onFigure={(figure) => chart.take(figure)} />}
+      <Plot {...options} label={label} height={height} onRange={onRange} onFigure={(figure) => chart.take(figure)} />
       {said !== null && (
         <p class="note" role="status">
           {said}
@@ -128,10 +135,12 @@ class Live {
     this.seat.ask(this.composer.want());
   }
 
-  private show(): void {
-    if (!this.figure) return;
+  /** Draw, and say how many points that were. */
+  private show(): number {
+    if (!this.figure) return 0;
     const picture: Picture = this.composer.picture(this.seat);
     this.figure.show(picture, this.composer.range);
     this.say(this.seat.fault ?? this.composer.note(picture, this.seat.isWaiting));
+    return picture.curves.reduce((sum, { xs, smooth }) => sum + (smooth ? 2 : 1) * xs.length, 500);
   }
 }

@@ -30,7 +30,7 @@ export interface ChartSpec {
 export const MANY_RUNS = 10;
 const BINS = 200;
 /** The points of all lines of a chart, and of one of them. */
-const CHART_POINTS = 60_000;
+const CHART_POINTS = 20_000;
 const MOST_POINTS = 1000;
 const LEAST_POINTS = 200;
 

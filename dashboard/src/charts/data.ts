@@ -148,7 +148,7 @@ function settle(batch: Entry[], fault: string | null): void {
     seat.onNews();
   }
   entries.forget();
-  listenSoon(0);
+  listenSoon(SCROLLING);
   soon(0);
 }
 
@@ -157,6 +157,8 @@ function settle(batch: Entry[], fault: string | null): void {
 const watchers = new Map<string, { watcher: Watcher; keys: Set<string>; runs: Set<string>; stop: () => void }>();
 /** What is no longer in view is watched on for so many milliseconds: who scrolls may come back. */
 const LETTING_GO = 1500;
+/** What comes into view within so many milliseconds is watched with one new request. */
+const SCROLLING = 120;
 let listenTimer = 0;
 let listenAt = Infinity;
 

@@ -37,6 +37,7 @@ export class Figure {
   private rangeY: Range | null = null;
   private readonly plot: uPlot;
   private readonly strong: HTMLCanvasElement;
+  private readonly colors = new Map<string, string>();
   private hit: Hit | null = null;
   private bounds: { x: Range; y: Range };
 
@@ -64,8 +65,19 @@ export class Figure {
     if (width !== this.plot.width || height !== this.plot.height) this.plot.setSize({ width, height });
   }
 
-  redraw(): void {
+  /** Draw again, in the colors that the page has now. */
+  recolor(): void {
+    this.colors.clear();
     this.plot.redraw(false, true);
+  }
+
+  /** A color of the page; asked for once, since each question makes the browser work out all styles. */
+  private color(name: string): string {
+    const known = this.colors.get(name);
+    if (known !== undefined) return known;
+    const found = getComputedStyle(this.root).getPropertyValue(name);
+    this.colors.set(name, found);
+    return found;
   }
 
   destroy(): void {
@@ -213,7 +225,7 @@ export class Figure {
   }
 
   private look(): Pick<uPlot.Axis, "font" | "stroke" | "grid" | "ticks"> {
-    const color = (name: string) => () => getComputedStyle(this.root).getPropertyValue(name);
+    const color = (name: string) => () => this.color(name);
     return {
       font: FONT,
       stroke: color("--soft"),

@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { pointed } from "../state";
 import { theme } from "../theme";
 import { Figure, type Options } from "./figure";
-import { inFrame } from "./frames";
+import { inFrame, notInFrame } from "./frames";
 import type { Hit } from "./hit";
 import type { Range } from "./ranges";
 import { Tooltip } from "./tooltip";
@@ -32,21 +32,24 @@ export function Plot(props: PlotProps) {
   const [hit, setHit] = useState<Hit | null>(null);
   useEffect(() => {
     const root = place.current as PlotElement;
-    const made = new Figure(root, props, {
-      onRange: (range) => latest.current.onRange(range),
-      onHit: (now) => {
-        setHit(now);
-        pointed.value = now && "run" in now.item ? now.item.run : null;
-      },
+    let end = () => notInFrame(root);
+    inFrame(root, () => {
+      const made = new Figure(root, props, {
+        onRange: (range) => latest.current.onRange(range),
+        onHit: (now) => {
+          setHit(now);
+          pointed.value = now && "run" in now.item ? now.item.run : null;
+        },
+      });
+      figure.current = root.plot = made;
+      latest.current.onFigure(made);
+      end = attend(made, root);
     });
-    figure.current = root.plot = made;
-    latest.current.onFigure(made);
-    const end = attend(made, root);
     return () => {
       end();
-      made.destroy();
-      delete root.plot;
+      figure.current?.destroy();
       figure.current = null;
+      delete root.plot;
       latest.current.onFigure(null);
     };
   }, [props.x, props.logX, props.logY]);
@@ -76,12 +79,14 @@ function attend(figure: Figure, root: HTMLElement): () => void {
   sizes.observe(root);
   const ends = [
     effect(() => {
-      if (theme.value) inFrame(root, () => figure.redraw());
+      if (theme.value) inFrame(figure, () => figure.recolor());
     }),
     effect(() => figure.emphasizeRun(pointed.value)),
   ];
   return () => {
     sizes.disconnect();
+    notInFrame(sizes);
+    notInFrame(figure);
     ends.forEach((end) => end());
   };
 }
