@@ -1,6 +1,7 @@
 /** The search: plain words, comparisons like `lr<1e-3`, quotes, and `/regex/` for the keys of metrics. Pure. */
 
 import type { Run } from "../types";
+import { asText, toNumber } from "./values";
 
 type Test = (run: Run) => boolean;
 
@@ -101,7 +102,7 @@ function wordAt(query: string, start: number, found: Token[]): number {
 const TEXTS = new WeakMap<Run, string>();
 
 /** What plain words are looked for in: lower case, made once for each state of a run. */
-function textOf(run: Run): string {
+export function textOf(run: Run): string {
   let text = TEXTS.get(run);
   if (text === undefined) {
     const parts = [run.run, run.status ?? "", run.note, ...run.tags];
@@ -115,12 +116,6 @@ function textOf(run: Run): string {
 function word(text: string): Test | null {
   const looked = text.toLowerCase();
   return looked ? (run) => textOf(run).includes(looked) : null;
-}
-
-/** A value as it is compared and shown where it is no number. */
-function asText(value: unknown): string {
-  if (typeof value === "string") return value;
-  return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
 }
 
 function comparison({ text, operator }: Token): Test | null {
@@ -184,16 +179,4 @@ function orders<Value extends number | string>(sign: string, one: Value, other: 
   if (sign === "<") return one < other;
   if (sign === ">") return one > other;
   return sign === "<=" ? one <= other : one >= other;
-}
-
-const WORDS: Record<string, number> = { nan: NaN, infinity: Infinity, inf: Infinity, "-infinity": -Infinity, "-inf": -Infinity };
-
-/** A number, also as JSON words it and as people type it; null for what is none. */
-function toNumber(value: unknown): number | null {
-  if (typeof value === "number") return value;
-  if (typeof value !== "string" || value.trim() === "") return null;
-  const word = WORDS[value.toLowerCase()];
-  if (word !== undefined) return word;
-  const number = Number(value);
-  return Number.isNaN(number) ? null : number;
 }

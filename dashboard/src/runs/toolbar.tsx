@@ -1,0 +1,70 @@
+/** Above the table: the search, what is selected, and what can be done with it. */
+
+import { hashOf, setQuery } from "../route";
+import { canWrite, found, hidden, listed, query, runs, selected } from "../state";
+import { put, targets } from "./act";
+import { ColumnMenu, GroupMenu } from "./choosers";
+import { ask } from "./asked";
+import { faultOf } from "./search";
+
+export function Toolbar() {
+  const fault = faultOf(query.value);
+  return (
+    <div class="tools">
+      <div class="search">
+        <input
+          type="search"
+          aria-label="Search runs"
+          placeholder="Search: words, lr<1e-3, tag:best, /loss/"
+          spellcheck={false}
+          autocomplete="off"
+          value={query.value}
+          aria-invalid={fault !== null}
+          onInput={(event) => setQuery({ q: event.currentTarget.value })}
+          onKeyDown={leave}
+        />
+        <kbd aria-hidden="true">/</kbd>
+      </div>
+      <span class="soft" role="status">
+        {fault ? <span class="fault">{fault}</span> : counted()}
+      </span>
+      <GroupMenu />
+      <ColumnMenu />
+      {hidden.value.size > 0 && <button onClick={() => put("hide", [...hidden.value], false)}>Show {hidden.value.size} hidden</button>}
+      <span class="gap" />
+      {selected.value.size > 0 && <Selection />}
+      <button class="quiet" aria-label="Keys and search" title="Keys and search (?)" onClick={() => ask("help", [])}>
+        ?
+      </button>
+    </div>
+  );
+}
+
+/** Escape empties the search, then leaves it; Enter and the arrow go to the table. */
+function leave(event: KeyboardEvent): void {
+  const input = event.currentTarget as HTMLInputElement;
+  if (event.key === "Escape" && input.value === "") input.blur();
+  if (event.key === "Escape") setQuery({ q: null });
+  if (event.key === "Enter" || event.key === "ArrowDown") document.querySelector<HTMLElement>(".runs .table")?.focus();
+  if (["Escape", "Enter", "ArrowDown"].includes(event.key)) event.preventDefault();
+}
+
+function counted(): string {
+  const [some, all] = [found.value.length, runs.value.size];
+  return some === all ? "" : `${some.toLocaleString("en")} of ${all.toLocaleString("en")}`;
+}
+
+function Selection() {
+  const names = targets();
+  return (
+    <div class="selection" role="group" aria-label="Selected runs">
+      <span>{names.length.toLocaleString("en")} selected</span>
+      {names.length > 1 && <a href={hashOf("compare", "", { runs: listed(names) })}>Compare</a>}
+      <button onClick={() => put("hide", names, true)}>Hide</button>
+      <button onClick={() => put("pin", names, true)}>Pin</button>
+      {canWrite.value && <button onClick={() => ask("edit", names)}>{names.length === 1 ? "Edit" : "Tags"}</button>}
+      {canWrite.value && <button onClick={() => ask("delete", names)}>Delete</button>}
+      <button onClick={() => put("sel", [...selected.value], false)}>Clear</button>
+    </div>
+  );
+}

@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { formatDuration, formatNumber, formatSize, formatTime, naturalKey, toNumber } from "./values";
+
+test.each([
+  [0, "0"],
+  [12345678, "12345678"],
+  [0.123456, "0.1235"],
+  [-1.5, "−1.5"],
+  [1234.5678, "1234.6"],
+  [0.00001234, "1.234e−5"],
+  [1.5e12, "1.5e12"],
+  [NaN, "NaN"],
+  [-Infinity, "−∞"],
+])("%s is shown as %s", (value, text) => {
+  expect(formatNumber(value)).toBe(text);
+});
+
+test("times are told in their two greatest units", () => {
+  expect([3.21, 59, 61, 3600, 90061].map(formatDuration)).toEqual(["3.2 s", "59 s", "1 min 1 s", "1 h", "1 d 1 h"]);
+  expect(formatTime(0)).toMatch(/^(1970-01-01|1969-12-31) \d\d:\d\d$/);
+});
+
+test("sizes are told in bytes and their thousands", () => {
+  expect([999, 1500, 2_000_000].map(formatSize)).toEqual(["999 B", "1.5 kB", "2.0 MB"]);
+});
+
+test("numbers are read as JSON words them and as people type them", () => {
+  expect(["1e-3", "NaN", "-Infinity", "door", "", true].map(toNumber)).toEqual([0.001, NaN, -Infinity, null, null, null]);
+});
+
+test("numbers in names sort by what they are worth", () => {
+  const names = ["run-10", "run-9", "Run-2"];
+  expect(names.sort((one, other) => (naturalKey(one) < naturalKey(other) ? -1 : 1))).toEqual(["Run-2", "run-9", "run-10"]);
+});
