@@ -80,9 +80,15 @@ class Series:
         """Return the numbers of the rows that some of the values are in."""
         return places if self._positions is None else self._positions.values[places]
 
+    def places_of(self, rows: Array) -> Array:
+        """Return for each row the place of the first value that is in it, or behind it."""
+        if self._positions is None:
+            return np.minimum(rows, self.count)
+        return np.searchsorted(self._positions.values, rows)
+
     def place_of(self, row: int) -> int:
         """Return the place of the first value that is in a row, or behind it."""
-        return min(row, self.count) if self._positions is None else int(np.searchsorted(self._positions.values, row))
+        return int(self.places_of(np.array(row)))
 
     def extend(self, rows: int, column: Column) -> None:
         """Append the numbers of a column that lies behind so many rows."""
