@@ -91,9 +91,11 @@ class _OverRows:
         self.pyramid = series.pyramid
 
     def xs(self, places: Array) -> Array:
+        """Return the x of some of the numbers."""
         return self._series.row_at(places)
 
     def places(self, xs: Array, side: Side) -> Array:
+        """Return the places of each x."""
         rows = np.clip(np.ceil(xs) if side == "left" else np.floor(xs) + 1, 0, _MOST_ROWS).astype(np.int64)
         return self._series.places_of(rows)
 
@@ -108,9 +110,11 @@ class _OverColumn:
         self.pyramid = series.pyramid
 
     def xs(self, places: Array) -> Array:
+        """Return the x of some of the numbers."""
         return self._over[self._series.row_at(places)] - (self.x0 or 0.0)
 
     def places(self, xs: Array, side: Side) -> Array:
+        """Return the places of each x."""
         rows = np.searchsorted(self._over, xs + (self.x0 or 0.0), side=side)
         return np.minimum(self._series.places_of(rows), len(self.ys))
 
@@ -143,12 +147,15 @@ class _Paired:
         self.x0 = x0
 
     def pyramid(self) -> Pyramid:
+        """Return what few points are chosen by."""
         return self._pairs.pyramid
 
     def xs(self, places: Array) -> Array:
+        """Return the x of some of the numbers."""
         return self._pairs.xs[places] - (self.x0 or 0.0)
 
     def places(self, xs: Array, side: Side) -> Array:
+        """Return the places of each x."""
         return np.searchsorted(self._pairs.xs, xs + (self.x0 or 0.0), side=side)
 
 
