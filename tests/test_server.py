@@ -39,7 +39,7 @@ def test_it_says_where_it_is(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     rest, errors = process.communicate(timeout=programs.PATIENCE)
 
-    assert re.fullmatch(rf"ml-logger server at http://127\.0\.0\.1:\d+, data in {tmp_path / 'd'}\n", line)
+    assert re.fullmatch(rf"ml-logger server and dashboard at http://127\.0\.0\.1:\d+, data in {tmp_path / 'd'}\n", line)
     assert (rest, errors, process.returncode) == ("", "", 0)
 
 

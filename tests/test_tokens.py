@@ -472,7 +472,7 @@ def test_tokens_of_before_go_on_to_work(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_an_open_host_makes_its_first_token(tmp_path: Path) -> None:
-    """A host that is not known to be this machine alone gets a token, printed once with the line for clients."""
+    """A host that may not be this machine alone gets a token, printed once with the lines for clients and browsers."""
 
     def printed() -> tuple[str, str]:
         # 127.1 is this machine, but a name that only the system can tell so: for us, any host.
@@ -495,6 +495,7 @@ def test_an_open_host_makes_its_first_token(tmp_path: Path) -> None:
     url, said = printed()
     (secret,) = set(re.findall(r"mll_[\w-]{43}", said))
     assert f'logger.configure(log_directory="{url}", access_token="{secret}")' in said
+    assert f"{url}/#token={secret}\n" in said
     assert f"ml-logger token add NAME --data-dir {tmp_path / 'd'}" in said
     assert [(token.name, token.scope) for token in tokens.read(tokens.path_in(tmp_path / "d"))] == [("first", "admin")]
     assert secret not in tokens.path_in(tmp_path / "d").read_text()

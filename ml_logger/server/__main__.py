@@ -122,7 +122,7 @@ def _run(args: argparse.Namespace, data_dir: Path, listener: socket.socket, tls:
         raise StorageFailed(message) from error
     try:
         app = create_app(service, known, admission)
-        greeting = f"ml-logger server at {_address(listener, tls)}, data in {data_dir}"
+        greeting = f"ml-logger server and dashboard at {_address(listener, tls)}, data in {data_dir}"
         if known.required and not known.lets_in():
             greeting += _first_token(known, data_dir, listener, tls)
         return run(app, service, listener, greeting, tls)
@@ -165,6 +165,8 @@ def _first_token(known: Tokens, data_dir: Path, listener: socket.socket, tls: ss
     return (
         "\n\nThere was no token, so one was made. It is shown this once, and only its hash is kept:\n\n"
         f"    {secret}\n\n"
+        "In a browser, the dashboard:\n\n"
+        f"    {url}/#token={secret}\n\n"
         "In a program that logs here:\n\n"
         f'    logger.configure(log_directory="{url}", access_token="{secret}")\n\n'
         f"or set ML_LOGGER_ACCESS_TOKEN there. To make others: ml-logger token add NAME --data-dir {data_dir}\n"
