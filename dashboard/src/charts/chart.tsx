@@ -6,6 +6,7 @@ import { Seat } from "./data";
 import type { Figure } from "./figure";
 import { inFrame, notInFrame } from "./frames";
 import type { Picture } from "./picture";
+import { ExportMenu } from "./menu";
 import { Plot } from "./plot";
 import type { Range } from "./ranges";
 import { kindOf } from "./numbers";
@@ -32,6 +33,7 @@ export function Chart({ spec, height = 240, range, onRange, actions }: ChartProp
   const place = useRef<HTMLElement>(null);
   const isSeen = useInView(place);
   const title = titleOf(spec);
+  const seen = range === undefined ? own : range;
   return (
     <figure class="chart" ref={place} aria-label={title}>
       <figcaption>
@@ -40,9 +42,10 @@ export function Chart({ spec, height = 240, range, onRange, actions }: ChartProp
         </span>
         <span class="gap" />
         {actions}
+        <ExportMenu name={title} charts={() => [{ spec, runs: spec.runs ?? shown.peek().runs, range: seen }]} />
       </figcaption>
       <div class="body" style={{ height }}>
-        {isSeen && <Drawing spec={spec} height={height} range={range === undefined ? own : range} onRange={onRange ?? setOwn} />}
+        {isSeen && <Drawing spec={spec} height={height} range={seen} onRange={onRange ?? setOwn} />}
       </div>
     </figure>
   );

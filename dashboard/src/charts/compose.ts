@@ -1,8 +1,8 @@
 /** From what a chart is to show, to questions; and from what came, to a picture. */
 
 import { styleOf, type Style } from "../state";
-import type { BandQuestion, LineQuestion } from "../types";
-import type { Seat, Want } from "./data";
+import type { Band, BandQuestion, LineQuestion } from "../types";
+import type { Want } from "./data";
 import { NOTHING, type Area, type Curve, type Picture } from "./picture";
 import type { Range } from "./ranges";
 import { smoothed } from "./smooth";
@@ -24,6 +24,12 @@ export interface ChartSpec {
   mode?: "auto" | "lines" | "bands";
   /** Names of groups with their runs: each is one band. */
   groups?: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Where what was asked for comes from. */
+export interface Source {
+  series(question: LineQuestion, points: number): Series | null;
+  band(question: BandQuestion, points: number): Band | null;
 }
 
 /** Above so many runs a band tells more than the lines. */
@@ -89,17 +95,17 @@ export class Composer {
     this.points = Math.round(Math.min(MOST_POINTS, Math.max(LEAST_POINTS, fair)) / 100) * 100;
   }
 
-  picture(seat: Seat): Picture {
+  picture(source: Source): Picture {
     if (this.lines.length + this.bands.length === 0) return NOTHING;
-    const curves = this.lines.map((question) => this.curve(question, seat)).filter((curve) => curve !== null);
-    const areas = this.bands.map((question) => this.area(question, seat)).filter((area) => area !== null);
+    const curves = this.lines.map((question) => this.curve(question, source)).filter((curve) => curve !== null);
+    const areas = this.bands.map((question) => this.area(question, source)).filter((area) => area !== null);
     return { curves, areas };
   }
 
-  private curve(question: LineQuestion, seat: Seat): Curve | null {
+  private curve(question: LineQuestion, source: Source): Curve | null {
     const { run, key, x } = question;
     const id = [run, key, x].join("\u0000");
-    const series = seat.series(question, this.points) ?? this.before.get(id);
+    const series = source.series(question, this.points) ?? this.before.get(id);
     if (!series) return null;
     this.before.set(id, series);
     const { xs, ys } = series;
@@ -121,10 +127,10 @@ export class Composer {
     return { color: styleOf(run).color, dash: styleOf(key).dash };
   }
 
-  private area(question: BandQuestion, seat: Seat): Area | null {
+  private area(question: BandQuestion, source: Source): Area | null {
     const { name, key, x } = question;
     const id = [name, key, x].join("\u0000");
-    const band = seat.band(question, this.points);
+    const band = source.band(question, this.points);
     const before = this.bandsBefore.get(id);
     if (!band) return before ?? null;
     const { xs, mean, low, high, min, max, runs } = band;

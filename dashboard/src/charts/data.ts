@@ -229,6 +229,8 @@ function grow(entry: Entry, line: Line): void {
   if (!series || line.rows <= series.rows) return;
   if (line.start !== series.rows) return refresh(entry);
   const { from, to } = entry.question;
+  // A row that is not at the end of x, which a metric may have, is put where it belongs by the server.
+  if (line.n > 0 && (line.xs[0] as number) < (series.xs.at(-1) ?? -Infinity)) return refresh(entry);
   series.append(line.xs, line.ys, from, to, 2 * entry.points);
   series.rows = line.rows;
   if (line.n > 0) entry.seats.forEach((seat) => (seat as Seat).onNews());

@@ -1,10 +1,14 @@
 /** All metrics of the runs that are drawn, by the prefix of their keys. */
 
+import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { setQuery } from "../route";
+import { metricFilter } from "../runs/search";
+import { query } from "../state";
 import { Chart } from "./chart";
-import { MANY_RUNS } from "./compose";
+import { MANY_RUNS, type ChartSpec } from "./compose";
 import { grouped, keyFilter, type KeyGroup } from "./groups";
+import { ExportMenu } from "./menu";
 import { setRange, setShut, setX, settings, type Mode } from "./settings";
 import { shown } from "./shown";
 import "./charts.css";
@@ -12,10 +16,14 @@ import "./charts.css";
 export function ChartsView() {
   const { keys } = shown.value;
   const filter = settings.value.keys;
-  const groups = useMemo(() => grouped(keys.filter(keyFilter(filter))), [keys, filter]);
+  const asked = metricFilter(query.value);
+  const groups = useMemo(() => grouped(keys.filter(keyFilter(filter)).filter(asked)), [keys, filter, query.value]);
+  const charts = () => groups.filter(isOpen).flatMap(({ keys: mine }) => mine.map((key) => ({ spec: specOf(key), runs: shown.value.runs, range: settings.value.range })));
   return (
     <section class="charts" aria-label="Charts">
-      <Tools />
+      <Tools>
+        <ExportMenu name="all charts" charts={charts} />
+      </Tools>
       {groups.map((group) => (
         <Group key={group.prefix} group={group} />
       ))}
@@ -24,28 +32,38 @@ export function ChartsView() {
   );
 }
 
-function Group({ group: { prefix, keys } }: { group: KeyGroup }) {
-  const { shut, range, x, smooth, logX, logY, mode } = settings.value;
-  const { runs } = shown.value;
-  const isOpen = !shut.has(prefix || "metrics");
-  const toggle = () => {
-    const next = new Set(shut);
-    if (isOpen) next.add(prefix || "metrics");
-    else next.delete(prefix || "metrics");
-    setShut(next);
-  };
+/** What the group of the keys without a prefix is called. */
+const nameOfGroup = ({ prefix }: KeyGroup) => prefix || "metrics";
+
+function isOpen(group: KeyGroup): boolean {
+  return !settings.value.shut.has(nameOfGroup(group));
+}
+
+function toggle(group: KeyGroup): void {
+  const shut = new Set(settings.value.shut);
+  if (!shut.delete(nameOfGroup(group))) shut.add(nameOfGroup(group));
+  setShut(shut);
+}
+
+function specOf(key: string): ChartSpec {
+  const { x, smooth, logX, logY, mode } = settings.value;
+  return { keys: [key], runs: shown.value.runs as string[], x, smooth, logX, logY, mode };
+}
+
+function Group({ group }: { group: KeyGroup }) {
+  const name = nameOfGroup(group);
   return (
-    <section aria-label={prefix || "metrics"}>
+    <section aria-label={name}>
       <h2>
-        <button class="quiet" aria-expanded={isOpen} onClick={toggle}>
-          <span aria-hidden="true">{isOpen ? "▾" : "▸"}</span>
-          {prefix || "metrics"} <span class="count">{keys.length}</span>
+        <button class="quiet" aria-expanded={isOpen(group)} onClick={() => toggle(group)}>
+          <span aria-hidden="true">{isOpen(group) ? "▾" : "▸"}</span>
+          {name} <span class="count">{group.keys.length}</span>
         </button>
       </h2>
-      {isOpen && (
+      {isOpen(group) && (
         <div class="grid">
-          {keys.map((key) => (
-            <Chart key={key} spec={{ keys: [key], runs: runs as string[], x, smooth, logX, logY, mode }} range={range} onRange={setRange} />
+          {group.keys.map((key) => (
+            <Chart key={key} spec={specOf(key)} range={settings.value.range} onRange={setRange} />
           ))}
         </div>
       )}
@@ -60,7 +78,7 @@ const COLUMNS: [string, string][] = [
   ["_relative", "relative time"],
 ];
 
-function Tools() {
+function Tools({ children }: { children: ComponentChildren }) {
   const { x, smooth, logX, logY, keys, mode, range } = settings.value;
   return (
     <div class="tools" role="group" aria-label="How charts are drawn">
@@ -106,6 +124,8 @@ function Tools() {
         </select>
       </label>
       {range && <button onClick={() => setRange(null)}>Show all of x</button>}
+      <span class="gap" />
+      {children}
     </div>
   );
 }
