@@ -15,6 +15,7 @@ import { ThemeSwitch } from "./theme";
 const VIEWS: Record<string, ComponentType> = {
   runs: RunsView,
   charts: ChartsView,
+  run: lazily(() => import("./run/view").then((module) => module.RunView)),
   files: lazily(() => import("./files/view").then((module) => module.FilesView)),
 };
 

@@ -7,12 +7,12 @@ export interface Answer<Value> {
   error?: string;
 }
 
-/** Ask when the component appears and when what it asks for changes; until then the last answer to the same stays. */
-export function useAnswer<Value>(ask: (signal: AbortSignal) => Promise<Value>, about: Inputs): Answer<Value> {
+/** Ask when the component appears, and when what it asks about changes; with `keeps` the last answer stays meanwhile. */
+export function useAnswer<Value>(ask: (signal: AbortSignal) => Promise<Value>, about: Inputs, keeps = false): Answer<Value> {
   const [answer, take] = useState<Answer<Value>>({});
   useEffect(() => {
     const left = new AbortController();
-    take({});
+    if (!keeps) take({});
     ask(left.signal).then(
       (value) => left.signal.aborted || take({ value }),
       (error: unknown) => left.signal.aborted || take({ error: error instanceof Error ? error.message : String(error) }),

@@ -45,7 +45,7 @@ function versioned({ file, version = "" }: FileProps): string {
 export function Picture(props: FileProps) {
   const { file, size, version = "" } = props;
   const isDrawing = kindOf(file) === "drawing";
-  const drawing = useAnswer(async () => (isDrawing && size <= WHOLE ? drawn(await getBytes(file)) : null), [file, version]);
+  const drawing = useAnswer(async () => (isDrawing && size <= WHOLE ? drawn(await getBytes(file)) : null), [file, version], true);
   const [shape, measure] = useState("");
   if (isDrawing && size > WHOLE) return <p>A drawing of {bytes(size)}: too large to be shown here.</p>;
   if (drawing.error) return <p role="alert">{drawing.error}</p>;
@@ -97,7 +97,7 @@ function Markdown(props: FileProps) {
   if (error || isSource || value?.html === undefined) return value || error ? <TextFile key={props.file} {...props} /> : null;
   return (
     <>
-      <div class="tools">
+      <div class="filetools">
         <button onClick={() => showSource(true)}>Source</button>
         <a href={hashOf("report", props.file)}>Open as a report</a>
       </div>

@@ -115,7 +115,7 @@ export function TextFile({ file, size, tail = false }: TextProps) {
   );
   return (
     <div class="textfile">
-      <div class="tools">
+      <div class="filetools">
         <input type="search" aria-label={`Search in ${file}`} placeholder="Search in this file" value={word} onInput={(event) => search(event.currentTarget.value)} />
         <label>
           <input type="checkbox" checked={isTail} onChange={() => setTail(!isTail)} /> Follow the end

@@ -1,7 +1,8 @@
 /** The files of the data folder: a tree, and what is seen of the chosen one. The address says which. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { fileAddress } from "../api";
+import { useKeys } from "../keyboard";
 import { hashOf, route, setQuery } from "../route";
 import { useAnswer } from "./answer";
 import "./files.css";
@@ -40,7 +41,7 @@ export function FilesView() {
       <h1 class="hidden-title">Files</h1>
       <section class="side" aria-label="Folder">
         <Crumbs path={top ?? ""} />
-        <div class="tools">
+        <div class="filetools">
           <input id="filefilter" type="search" aria-label="Filter by name" placeholder="Filter by name ( / )" value={filter} onInput={(event) => setQuery({ filter: event.currentTarget.value })} />
           <button onClick={() => again((n) => n + 1)} title="r" aria-label="Read the folder again">
             ↻
@@ -93,23 +94,4 @@ function Shown({ entry: [key, size, mtime] }: { entry: Listed }) {
       </div>
     </>
   );
-}
-
-/** Keys of the page, unless somebody types into a field. */
-export function useKeys(keys: Record<string, () => void>): void {
-  const known = useRef(keys);
-  known.current = keys;
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      const { target } = event;
-      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-      if (target instanceof HTMLElement && /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName) && (target as HTMLInputElement).type !== "range") return;
-      const act = known.current[event.key];
-      if (!act) return;
-      event.preventDefault();
-      act();
-    };
-    addEventListener("keydown", onKey);
-    return () => removeEventListener("keydown", onKey);
-  }, []);
 }
