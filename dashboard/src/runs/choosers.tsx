@@ -47,7 +47,7 @@ function columnItems(): Item[] {
   return every(scanned.value).map((id) => {
     const { kind, name } = parse(id);
     const isSame = kind === "param" && !differs(scanned.value, name);
-    return { id, label: name, hint: isSame ? "parameter, the same in all" : (HINTS[kind] ?? ""), isChecked: shown.has(id) };
+    return { id, label: name, hint: isSame ? "same in all" : (HINTS[kind] ?? ""), isChecked: shown.has(id) };
   });
 }
 
@@ -79,7 +79,7 @@ function groupItems(): Item[] {
   const names = [...scanned.value.parameters.keys()].sort((one, other) => Number(differs(scanned.value, other)) - Number(differs(scanned.value, one)));
   const by = new Set(group.value);
   return [
-    ...names.map((name) => ({ id: name, label: name, hint: differs(scanned.value, name) ? "" : "the same in all", isChecked: by.has(name) })),
+    ...names.map((name) => ({ id: name, label: name, hint: differs(scanned.value, name) ? "" : "same in all", isChecked: by.has(name) })),
     { id: "status", label: "status", hint: "of the run", isChecked: by.has("status") },
     { id: "tags", label: "tags", hint: "of the run", isChecked: by.has("tags") },
   ];

@@ -31,8 +31,13 @@ test("what is chosen comes in and goes out, and the rest stays usual", () => {
 
 test("columns have short names, places, and only the metrics that are asked for", () => {
   const columns = arrange(TWO, usual(TWO), (key) => key === "reward");
-  expect(columns.map((column) => column.label)).toEqual(["status", "started", "duration", "lr", "only", "reward", "rows"]);
-  expect(columns.map((column) => column.isNumber)).toEqual([false, false, true, true, true, true, true]);
+  expect(columns.map((column) => column.label)).toEqual(["status", "lr", "only", "reward", "started", "duration", "rows"]);
+  expect(columns.map((column) => column.isNumber)).toEqual([false, true, true, true, false, true, true]);
+});
+
+test("the folder that all runs are in is told once", () => {
+  expect(scanned([run("me/a/one"), run("me/a/two"), run("me/ab/three")]).common).toBe("me/");
+  expect(scanned([run("me/a"), run("you/b")]).common).toBe("");
 });
 
 test("tags and notes have columns where there are some", () => {

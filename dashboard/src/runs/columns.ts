@@ -29,6 +29,8 @@ interface Seen {
 export interface Scan {
   parameters: ReadonlyMap<string, Seen>;
   metrics: readonly string[];
+  /** The folder that all of them are in, and how long names are without it. */
+  common: string;
   longestName: number;
   hasTags: boolean;
   hasNotes: boolean;
@@ -57,6 +59,7 @@ const STEP = 200;
 export function* scan(runs: readonly Run[]): Generator<void, Scan> {
   const parameters = new Map<string, Seen>();
   const metrics = new Set<string>();
+  const common = commonFolder(runs.map((run) => run.run));
   const found = { longestName: 0, hasTags: false, hasNotes: false, described: 0 };
   for (const [at, run] of runs.entries()) {
     if (at % STEP === STEP - 1) yield;
@@ -67,11 +70,18 @@ export function* scan(runs: readonly Run[]): Generator<void, Scan> {
     }
     for (const key in run.metrics) metrics.add(key);
     if (own > 0) found.described++;
-    found.longestName = Math.max(found.longestName, run.run.length);
+    found.longestName = Math.max(found.longestName, run.run.length - common.length);
     found.hasTags ||= run.tags.length > 0;
     found.hasNotes ||= run.note !== "";
   }
-  return { parameters, metrics: [...metrics].sort(), ...found, runs: runs.length };
+  return { parameters, metrics: [...metrics].sort(), common, ...found, runs: runs.length };
+}
+
+/** The folder that all are in, with the slash; nothing where there is none. */
+function commonFolder(names: readonly string[]): string {
+  let common = names[0] ?? "";
+  for (const name of names) while (!name.startsWith(common)) common = common.slice(0, -1);
+  return common.slice(0, common.lastIndexOf("/") + 1);
 }
 
 function see(parameters: Map<string, Seen>, name: string, value: unknown): void {
@@ -127,7 +137,7 @@ export function chosen(found: Scan, choice: ReadonlySet<string>): string[] {
 function place(id: string): number {
   const { kind } = parse(id);
   if (kind === "param") return 1;
-  return kind === "field" ? (["rows", "size", "note"].includes(id) ? 3 : 0) : 2;
+  return kind === "field" ? (["status", "tags"].includes(id) ? 0 : 3) : 2;
 }
 
 /** The columns of these, in order, with widths and labels. */

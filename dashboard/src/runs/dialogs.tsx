@@ -14,11 +14,15 @@ export function Dialogs() {
   return about.what === "edit" ? <Edit names={about.names} /> : <Delete names={about.names} />;
 }
 
-function Dialog({ title, children }: { title: string; children: ComponentChildren }) {
+function Dialog({ title, isWide = false, children }: { title: string; isWide?: boolean; children: ComponentChildren }) {
   const box = useRef<HTMLDialogElement>(null);
+  const [own] = useState(asked.peek());
+  const closed = () => {
+    if (asked.value === own) asked.value = null; // the next may be open by now
+  };
   useEffect(() => box.current?.showModal(), []);
   return (
-    <dialog ref={box} class="asked" aria-labelledby="asked-title" onClose={() => (asked.value = null)}>
+    <dialog ref={box} class={isWide ? "asked wide" : "asked"} aria-labelledby="asked-title" onClose={closed}>
       <h2 id="asked-title">{title}</h2>
       {children}
     </dialog>
@@ -32,30 +36,29 @@ function close(event: Event): void {
 
 function Help() {
   return (
-    <Dialog title="Keys and search">
-      <dl class="keys">
-        {usable().map(({ shown, what }) => (
-          <div key={shown}>
-            <dt>{shown.split(" ").map((key) => <kbd key={key}>{key}</kbd>)}</dt>
-            <dd>{what}</dd>
-          </div>
-        ))}
-      </dl>
-      <h3>Search</h3>
-      <dl class="keys">
-        {SEARCHES.map(([text, what]) => (
-          <div key={text}>
-            <dt>
-              <code>{text}</code>
-            </dt>
-            <dd>{what}</dd>
-          </div>
-        ))}
-      </dl>
-      <div class="answers">
-        <button onClick={close} autofocus>
-          Close
-        </button>
+    <Dialog title="Keys and search" isWide>
+      <button class="corner quiet" aria-label="Close" onClick={close} autofocus>
+        ✕
+      </button>
+      <div class="columns">
+        <dl class="keys">
+          {usable().map(({ shown, what }) => (
+            <div key={shown}>
+              <dt>{shown.split(" ").map((key) => <kbd key={key}>{key}</kbd>)}</dt>
+              <dd>{what}</dd>
+            </div>
+          ))}
+        </dl>
+        <dl class="keys searches">
+          {SEARCHES.map(([text, what]) => (
+            <div key={text}>
+              <dt>
+                <code>{text}</code>
+              </dt>
+              <dd>{what}</dd>
+            </div>
+          ))}
+        </dl>
       </div>
     </Dialog>
   );

@@ -7,6 +7,8 @@ import { cursor } from "./act";
 import { say } from "./message";
 import { setList } from "./shown";
 
+const LISTS = [["sel", selected], ["hide", hidden], ["pin", pinned]] as const;
+
 interface Undo {
   undo: string;
 }
@@ -33,6 +35,7 @@ export async function remove(names: readonly string[]): Promise<void> {
   } catch (error) {
     fault = ` Then the server said: ${reason(error)}`;
   }
+  replace(new Map(names.slice(0, undone.length).map((name) => [name, null])));
   await refresh().catch(() => undefined); // the stream tells it later
   const gone = undone.length === 0 ? "Nothing was deleted." : `Deleted ${counted(undone.length, names[0] ?? "")}.`;
   say(gone + fault, undone.length === 0 ? null : () => restore(undone, names));
@@ -90,8 +93,14 @@ export async function save(chosen: readonly Run[], wish: Wish): Promise<string |
 /** Rename a run, and what the address says of it. */
 async function rename(run: string, to: string): Promise<void> {
   await edit({ action: "rename", run, to });
-  for (const [list, names] of [["sel", selected], ["hide", hidden], ["pin", pinned]] as const) {
-    if (names.value.has(run)) setList(list, [...names.value].map((name) => (name === run ? to : name)));
-  }
+  replace(new Map([[run, to]]));
   if (cursor.value === run) cursor.value = to;
+}
+
+/** Let the lists of the address follow runs that have other names now, or are gone. */
+function replace(names: ReadonlyMap<string, string | null>): void {
+  for (const [list, has] of LISTS) {
+    if (![...names.keys()].some((name) => has.value.has(name))) continue;
+    setList(list, [...has.value].flatMap((name) => (names.has(name) ? (names.get(name) ?? []) : name)));
+  }
 }

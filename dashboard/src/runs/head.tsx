@@ -30,6 +30,11 @@ export function Head({ layout }: { layout: Layout }) {
         <div role="columnheader" class="named" aria-colindex={1} aria-sort={direction("name")} style={{ width: `${layout.nameWidth}px` }}>
           <All />
           <SortButton column={{ id: "name", label: "name", isNumber: false }} title="name" />
+          {layout.common && (
+            <span class="common" title={`all are in ${layout.common}`}>
+              in {layout.common}
+            </span>
+          )}
         </div>
         {layout.shown.map((column, at) => (
           <div

@@ -18,17 +18,17 @@ const PAGE = 15;
 
 /** All keys, in the order of the help. */
 export const KEYS: Key[] = [
-  { keys: ["/"], shown: "/", what: "Search", act: () => document.querySelector<HTMLElement>(".runs input[type=search]")?.focus() },
-  { keys: ["j", "ArrowDown"], shown: "j ↓", what: "Next run; with Shift, select on the way", act: (event) => step(1, event) },
-  { keys: ["k", "ArrowUp"], shown: "k ↑", what: "Run before; with Shift, select on the way", act: (event) => step(-1, event) },
-  { keys: ["PageDown"], shown: "Page ↓", what: "Many runs down", act: (event) => step(PAGE, event) },
-  { keys: ["PageUp"], shown: "Page ↑", what: "Many runs up", act: (event) => step(-PAGE, event) },
+  { keys: ["/"], shown: "/", what: "Search", act: () => document.querySelector<HTMLElement>(".runs-search input")?.focus() },
+  { keys: ["j", "ArrowDown"], shown: "j ↓", what: "Next run; with Shift, select too", act: (event) => step(1, event) },
+  { keys: ["k", "ArrowUp"], shown: "k ↑", what: "Run before; with Shift, select too", act: (event) => step(-1, event) },
+  { keys: ["PageDown"], shown: "PgDn", what: "Many runs down", act: (event) => step(PAGE, event) },
+  { keys: ["PageUp"], shown: "PgUp", what: "Many runs up", act: (event) => step(-PAGE, event) },
   { keys: ["Home"], shown: "Home", what: "First run", act: () => moveTo(0) },
   { keys: ["End"], shown: "End", what: "Last run", act: () => moveTo(rows.value.length - 1) },
-  { keys: ["x", " "], shown: "x Space", what: "Select; the charts draw the selected runs", act: selectCurrent },
+  { keys: ["x", " "], shown: "x Space", what: "Select: charts draw what is selected", act: selectCurrent },
   { keys: ["h"], shown: "h", what: "Hide in the charts", act: () => toggle("hide", runsOf(current())) },
   { keys: ["p"], shown: "p", what: "Pin to the top", act: () => toggle("pin", runsOf(current())) },
-  { keys: ["ArrowRight"], shown: "→", what: "Columns to the right, or show the runs of a group", act: () => sideways(1) },
+  { keys: ["ArrowRight"], shown: "→", what: "Columns to the right, or unfold a group", act: () => sideways(1) },
   { keys: ["ArrowLeft"], shown: "←", what: "Columns to the left, or fold a group", act: () => sideways(-1) },
   { keys: ["Enter"], shown: "Enter", what: "Open the run", act: openCurrent },
   { keys: ["Escape"], shown: "Escape", what: "Select nothing", act: () => put("sel", [...selected.value], false) },
@@ -61,7 +61,7 @@ const SIDEWAYS = 120;
 function sideways(direction: 1 | -1): void {
   const row = current();
   if (row?.group) fold(row, direction < 0);
-  else document.querySelector(".runs .table")?.scrollBy({ left: direction * SIDEWAYS });
+  else document.querySelector(".runs-table")?.scrollBy({ left: direction * SIDEWAYS });
 }
 
 /** Whether somebody types, or is at a control that has keys of its own. */
@@ -82,11 +82,11 @@ export function onKey(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (isTaken(event.target) || isPressed(event)) return;
   const target = event.target instanceof Element ? event.target : document.body;
-  const isHere = target === document.body || target.closest(".runs .table") !== null;
+  const isHere = target === document.body || target.closest(".runs-table") !== null;
   if (!isHere && event.key !== "/" && event.key !== "?") return;
   const key = usable().find(({ keys }) => keys.includes(event.key) || (event.shiftKey && keys.includes(event.key.toLowerCase())));
   if (!key) return;
   event.preventDefault();
-  if (event.key !== "/" && event.key !== "?") document.querySelector<HTMLElement>(".runs .table")?.focus({ preventScroll: true });
+  if (event.key !== "/" && event.key !== "?") document.querySelector<HTMLElement>(".runs-table")?.focus({ preventScroll: true });
   key.act(event);
 }

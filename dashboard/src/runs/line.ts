@@ -18,6 +18,8 @@ export interface Layout {
   left: number;
   starts: readonly number[];
   nameWidth: number;
+  /** The folder that all runs are in: it is not shown in each line. */
+  common: string;
   width: number;
 }
 
@@ -80,7 +82,7 @@ export class Line {
     this.look = next;
     const isMoved = was?.index !== next.index;
     if (isMoved) this.move(next.index);
-    if (next.run?.run !== was?.run?.run || next.label !== was?.label || was?.count !== next.count) this.rename(next);
+    if (next.run?.run !== was?.run?.run || next.label !== was?.label || was?.count !== next.count || was.layout.common !== next.layout.common) this.rename(next);
     if (!was || marksOf(was) !== marksOf(next)) this.mark(next);
     if (next.run !== was?.run || next.layout !== was?.layout || next.label !== was?.label || !next.run) this.fill(next);
   }
@@ -93,9 +95,9 @@ export class Line {
     this.head.setAttribute("aria-rowindex", String(index + 2));
   }
 
-  private rename({ run, label, count }: Look): void {
+  private rename({ run, label, count, layout }: Look): void {
     const name = run?.run ?? label;
-    const [folder, last] = run ? nameParts(name) : ["", label];
+    const [folder, last] = run ? nameParts(name.slice(layout.common.length)) : ["", label];
     this.folder.textContent = folder;
     this.last.textContent = last || "(the folder itself)";
     this.link.title = name;

@@ -26,7 +26,7 @@ export function Menu({ label, title, children }: { label: ComponentChildren; tit
     box.current?.querySelector<HTMLElement>("button")?.focus();
   };
   return (
-    <div ref={box} class="menu" onKeyDown={key}>
+    <div ref={box} class="runs-menu" onKeyDown={key}>
       <button aria-expanded={isOpen} aria-haspopup="dialog" onClick={() => show(!isOpen)}>
         {label}
       </button>

@@ -18,7 +18,7 @@ export function Message() {
   const now = said.value;
   const close = () => (said.value = null);
   return (
-    <div class={now ? "message" : "message empty"} role="status">
+    <div class={now ? "runs-message" : "runs-message empty"} role="status">
       {now && <span>{now.text}</span>}
       {now?.undo && <button onClick={() => void now.undo?.()}>Undo</button>}
       {now && (

@@ -57,7 +57,7 @@ export function Split({ table, charts }: { table: ComponentChildren; charts: Com
   const box = useRef<HTMLDivElement>(null);
   const { share, parts } = kept.value;
   return (
-    <div ref={box} class={`split ${parts} ${isNarrow.value ? "above" : "beside"}`} style={{ "--share": `${share}%` }}>
+    <div ref={box} class={`split ${parts} ${isNarrow.value ? "stacked" : "beside"}`} style={{ "--share": `${share}%` }}>
       {parts !== "charts" && <div class="part first">{table}</div>}
       {parts === "both" && <Bar box={box} />}
       {parts !== "table" && <div class="part second">{charts}</div>}

@@ -4,7 +4,7 @@ import { effect, signal, type Signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { pointed, runs, selected } from "../state";
 import { cursor, extendTo, moveTo, open, runsOf, select, toggle } from "./act";
-import type { Column } from "./columns";
+import type { Column, Scan } from "./columns";
 import { columnsIn, offsets, reveal, ROW, rowsDrawn, rowsIn } from "./geometry";
 import { Head, HEAD } from "./head";
 import type { Layout } from "./line";
@@ -12,7 +12,8 @@ import { Lines, rowId } from "./lines";
 import type { Row } from "./order";
 import { columns, group, places, rows, scanned } from "./shown";
 
-const NAME_MIN = 190;
+const NAME_MIN = 230;
+const GROUP_MIN = 300;
 const NAME_MAX = 420;
 
 /** What is in view, kept without asking the page: it says when it scrolls, and when its size changes. */
@@ -23,6 +24,7 @@ class Port {
   readonly layout: Signal<Layout | null> = signal(null);
   private starts: readonly number[] = [0];
   private nameWidth = NAME_MIN;
+  private common = "";
 
   /** The height of the rows that are seen. */
   get height(): number {
@@ -30,21 +32,24 @@ class Port {
   }
 
   /** Take over the columns, and how much room names have. */
-  arrange(shown: readonly Column[], longestName: number): void {
+  arrange(shown: readonly Column[], { longestName, common }: Scan): void {
     const { width } = this.size.value;
-    this.nameWidth = Math.round(Math.min(Math.max(NAME_MIN, 84 + 7.2 * longestName), NAME_MAX, Math.max(NAME_MIN, width / 2)));
+    const least = group.value.length ? GROUP_MIN : NAME_MIN;
+    this.nameWidth = Math.round(Math.max(least, Math.min(110 + 7.2 * longestName, NAME_MAX, 0.42 * width)));
+    this.common = common;
     this.starts = offsets(shown.map((column) => column.width));
     this.look(shown);
   }
 
   /** Choose the columns that are in view; the layout stays the same object when these do. */
   look(columns: readonly Column[]): void {
-    const { starts, nameWidth } = this;
+    const { starts, nameWidth, common } = this;
     const { start, end } = columnsIn(this.left, Math.max(0, this.size.peek().width - nameWidth), starts);
     const was = this.layout.peek();
-    if (was && was.columns === columns && was.first === start && was.shown.length === end - start && was.nameWidth === nameWidth) return;
+    const isSame = was?.columns === columns && was.first === start && was.shown.length === end - start;
+    if (isSame && was.nameWidth === nameWidth && was.common === common) return;
     const width = nameWidth + (starts.at(-1) ?? 0);
-    this.layout.value = { columns, shown: columns.slice(start, end), first: start, left: starts[start] ?? 0, starts, nameWidth, width };
+    this.layout.value = { columns, shown: columns.slice(start, end), first: start, left: starts[start] ?? 0, starts, nameWidth, common, width };
   }
 }
 
@@ -62,7 +67,7 @@ export function RunTable() {
     lines.current = new Lines(names.current as HTMLElement, cells.current as HTMLElement);
     const ends = [
       follow(box.current as HTMLElement, port),
-      effect(() => port.arrange(columns.value, scanned.value.longestName)),
+      effect(() => port.arrange(columns.value, scanned.value)),
       effect(() => {
         void runs.value; // values change while rows stay
         draw();
@@ -75,7 +80,7 @@ export function RunTable() {
   return (
     <div
       ref={box}
-      class="table"
+      class="runs-table"
       role={group.value.length ? "treegrid" : "grid"}
       tabIndex={0}
       aria-label="Runs"

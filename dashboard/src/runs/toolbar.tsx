@@ -2,7 +2,7 @@
 
 import { hashOf, setQuery } from "../route";
 import { canWrite, found, hidden, listed, query, runs, selected } from "../state";
-import { put, targets } from "./act";
+import { put } from "./act";
 import { ColumnMenu, GroupMenu } from "./choosers";
 import { ask } from "./asked";
 import { faultOf } from "./search";
@@ -10,8 +10,8 @@ import { faultOf } from "./search";
 export function Toolbar() {
   const fault = faultOf(query.value);
   return (
-    <div class="tools">
-      <div class="search">
+    <div class="runs-tools">
+      <div class="runs-search">
         <input
           type="search"
           aria-label="Search runs"
@@ -33,10 +33,15 @@ export function Toolbar() {
       {hidden.value.size > 0 && <button onClick={() => put("hide", [...hidden.value], false)}>Show {hidden.value.size} hidden</button>}
       <span class="gap" />
       {selected.value.size > 0 && <Selection />}
-      <button class="quiet" aria-label="Keys and search" title="Keys and search (?)" onClick={() => ask("help", [])}>
-        ?
-      </button>
     </div>
+  );
+}
+
+export function HelpButton() {
+  return (
+    <button class="quiet" aria-label="Keys and search" title="Keys and search (?)" onClick={() => ask("help", [])}>
+      ?
+    </button>
   );
 }
 
@@ -45,7 +50,7 @@ function leave(event: KeyboardEvent): void {
   const input = event.currentTarget as HTMLInputElement;
   if (event.key === "Escape" && input.value === "") input.blur();
   if (event.key === "Escape") setQuery({ q: null });
-  if (event.key === "Enter" || event.key === "ArrowDown") document.querySelector<HTMLElement>(".runs .table")?.focus();
+  if (event.key === "Enter" || event.key === "ArrowDown") document.querySelector<HTMLElement>(".runs-table")?.focus();
   if (["Escape", "Enter", "ArrowDown"].includes(event.key)) event.preventDefault();
 }
 
@@ -55,16 +60,27 @@ function counted(): string {
 }
 
 function Selection() {
-  const names = targets();
+  const names = found.value.filter((run) => selected.value.has(run.run)).map((run) => run.run);
+  const lost = selected.value.size - names.length;
   return (
     <div class="selection" role="group" aria-label="Selected runs">
-      <span>{names.length.toLocaleString("en")} selected</span>
+      <span>
+        {names.length.toLocaleString("en")} selected{lost > 0 && `, ${lost} not found`}
+      </span>
+      {names.length > 0 && <Actions names={names} />}
+      <button onClick={() => put("sel", [...selected.value], false)}>Clear</button>
+    </div>
+  );
+}
+
+function Actions({ names }: { names: string[] }) {
+  return (
+    <>
       {names.length > 1 && <a href={hashOf("compare", "", { runs: listed(names) })}>Compare</a>}
       <button onClick={() => put("hide", names, true)}>Hide</button>
       <button onClick={() => put("pin", names, true)}>Pin</button>
       {canWrite.value && <button onClick={() => ask("edit", names)}>{names.length === 1 ? "Edit" : "Tags"}</button>}
       {canWrite.value && <button onClick={() => ask("delete", names)}>Delete</button>}
-      <button onClick={() => put("sel", [...selected.value], false)}>Clear</button>
-    </div>
+    </>
   );
 }

@@ -1,7 +1,7 @@
 /** The runs: the table, which is the legend, and beside it the charts of what it shows. */
 
-import type { ComponentType } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
+import { ChartsView } from "../charts/view";
 import { setQuery } from "../route";
 import { complete, found, runs, version } from "../state";
 import { Dialogs } from "./dialogs";
@@ -12,9 +12,7 @@ import "./runs.css";
 import { follow } from "./shown";
 import { PartsChoice, Split } from "./split";
 import { RunTable } from "./table";
-import { Toolbar } from "./toolbar";
-
-const CHARTS = import.meta.glob<{ ChartsView: ComponentType }>("../charts/view.tsx");
+import { HelpButton, Toolbar } from "./toolbar";
 
 export function RunsView() {
   useEffect(follow, []);
@@ -36,16 +34,15 @@ function Shown() {
   const table = found.value.length > 0 ? <RunTable /> : <NothingFound />;
   return (
     <>
-      <div class="above">
+      <div class="runs-above">
         <Toolbar />
-        {HAS_CHARTS && <PartsChoice />}
+        <PartsChoice />
+        <HelpButton />
       </div>
-      {HAS_CHARTS ? <Split table={table} charts={<Charts />} /> : table}
+      <Split table={table} charts={<ChartsView />} />
     </>
   );
 }
-
-const HAS_CHARTS = Object.keys(CHARTS).length > 0;
 
 function NothingFound() {
   return (
@@ -54,13 +51,4 @@ function NothingFound() {
       <button onClick={() => setQuery({ q: null })}>Search for nothing</button>
     </div>
   );
-}
-
-/** The charts come when they are needed: the table is there first. */
-function Charts() {
-  const [View, show] = useState<ComponentType | null>(null);
-  useEffect(() => {
-    for (const load of Object.values(CHARTS)) void load().then(({ ChartsView }) => show(() => ChartsView));
-  }, []);
-  return View ? <View /> : <p class="nothing">Loading the charts…</p>;
 }
