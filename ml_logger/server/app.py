@@ -14,7 +14,7 @@ from sanic.exceptions import SanicException
 
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
-from ml_logger.server import batches, edits, files, histograms, openapi, pages, sessions, tables
+from ml_logger.server import batches, edits, files, histograms, openapi, pages, render, sessions, tables
 from ml_logger.server.admission import Admission, status_of_head
 from ml_logger.server.audit import Audit, note_answer
 from ml_logger.server.bodies import Bodies
@@ -55,6 +55,7 @@ class Service:
         self.editor = edits.Editor(self.committer)
         self.bodies = Bodies(limits.max_body, limits.body_timeout)
         self.turns, self.places = Turns(LONG), tables.Places()
+        self.renders = Turns(LONG)
         self.audit = Audit(audit or self.folder.private("audit.log"), always=audit is not None)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ml-logger-files")
         self._quick = ThreadPoolExecutor(QUICK, thread_name_prefix="ml-logger-quick")
@@ -75,6 +76,7 @@ class Service:
         """Finish what was accepted."""
         self.committer.close()
         self.turns.close()
+        self.renders.close()
         self.audit.close()
         for threads in (self._threads, self._quick):
             threads.shutdown(wait=False, cancel_futures=True)
@@ -109,6 +111,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     app.blueprint(batches.routes)
     app.blueprint(files.routes)
     app.blueprint(edits.routes)
+    app.blueprint(render.routes)
     app.blueprint(tables.routes)
     app.blueprint(histograms.routes)
     app.blueprint(openapi.routes)

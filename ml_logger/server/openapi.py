@@ -205,6 +205,16 @@ def _histograms() -> Json:
     return {"get": _operation("get_histograms", "The histograms of a file over its steps.", answers, (401, 404), asked)}
 
 
+def _render() -> Json:
+    answers: Answers = {200: _answer("As HTML, sanitized, and as it is written.", _ref("Report"))}
+    body = _body("application/json", {"$ref": "#/components/schemas/Text"})
+    asked = {"key": _query("The file.", required=True)}
+    return {
+        "get": _operation("get_render", "A report, rendered.", answers, (401, 404), asked),
+        "post": _operation("post_render", "A text, rendered as it would be there.", answers, (401,), requestBody=body),
+    }
+
+
 def _open(name: str, about: str, content: Json, *also: int, **more: Any) -> Json:
     return {"get": _operation(name, about, {200: _answer(about, content)}, also, security=[], **more)}
 
@@ -250,6 +260,7 @@ def document() -> Json:
             protocol.EDITS: _edits(),
             protocol.TRASH: _trash(),
             protocol.HISTOGRAMS: _histograms(),
+            protocol.RENDER: _render(),
             protocol.HEALTH: _open("health", "That the server is there, and what it serves.", _ref("Health")),
             protocol.OPENAPI: _open("get_openapi", "This description.", {"application/json": {}}),
             protocol.SESSION: _session(),

@@ -67,5 +67,7 @@ SCHEMAS: Json = {
     "Edit": {"type": "object", "required": ["action"], "properties": {"action": {"enum": [*edits.ACTIONS]}}},
     "Edited": obj({}, {"undo": TEXT, "key": KEY, "tags": TEXTS, "note": TEXT, "etag": TEXT, "removed": TEXTS}),
     "Conflict": obj({"error": TEXT}, {"text": NULLABLE, "etag": NULLABLE}),
+    "Text": obj({"text": TEXT, "key": KEY}),
+    "Report": obj({"html": TEXT, "text": TEXT, "etag": NULLABLE}),
     "Trash": obj({"entries": {"type": "array", "items": DISCARDED}}),
 }
