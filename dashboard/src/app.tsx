@@ -16,12 +16,14 @@ const VIEWS: Record<string, ComponentType> = {
   runs: RunsView,
   charts: ChartsView,
   run: lazily(() => import("./run/view").then((module) => module.RunView)),
+  compare: lazily(() => import("./compare/view").then((module) => module.CompareView)),
   files: lazily(() => import("./files/view").then((module) => module.FilesView)),
 };
 
 const PLACES: [string, string][] = [
   ["runs", "Runs"],
   ["charts", "Charts"],
+  ["compare", "Compare"],
   ["files", "Files"],
 ];
 
