@@ -22,6 +22,10 @@ _ENDS = ("completionTime", "errorTime")
 _LATEST = 1e11  # seconds since the epoch: what is far beyond is no time
 
 
+#: When something began and ended, in seconds since the epoch; None where that is not known.
+Times = tuple[float | None, float | None]
+
+
 class Told(NamedTuple):
     """What is told of the rows of a run: how many, the first and the last time, and columns about the metrics."""
 
@@ -109,14 +113,23 @@ def _renamed(
     return {name if name not in taken else free_name(name, kind, used): each for name, each in values.items()}
 
 
+def life(records: Iterable[Any]) -> tuple[str | None, Times]:
+    """Return what the states that a run has told say: the last one, and when it began and ended."""
+    jobs = [
+        record["job"] for record in records if isinstance(record, Mapping) and isinstance(record.get("job"), Mapping)
+    ]
+    status = parameters.merge(jobs).get("status")
+    times = min(_times(jobs, _BEGINS), default=None), max(_times(jobs, _ENDS), default=None)
+    return status if isinstance(status, str) else None, times
+
+
 def _life(records: Sequence[Mapping[str, Any]], rows: list[float]) -> dict[str, Any]:
     """Return the state of a run, and its time: from its start, or its first row, to its end, or its last row."""
-    jobs = [record["job"] for record in records if isinstance(record.get("job"), Mapping)]
-    start = min([*_times(jobs, _BEGINS), *rows], default=None)
-    end = max([*_times(jobs, _ENDS), *rows], default=None)
-    status = parameters.merge(jobs).get("status")
+    status, (begin, done) = life(records)
+    start = min([*rows, *([] if begin is None else [begin])], default=None)
+    end = max([*rows, *([] if done is None else [done])], default=None)
     return {
-        STATUS: status if isinstance(status, str) else None,
+        STATUS: status,
         START: start,
         DURATION: None if start is None or end is None else max(0.0, end - start),
     }

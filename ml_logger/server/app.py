@@ -6,15 +6,16 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sanic import Blueprint, HTTPResponse, Request, Sanic, json
 from sanic.exceptions import SanicException
 
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
-from ml_logger.server import batches, edits, files, histograms, openapi, pages, render, sessions, tables
+from ml_logger.server import batches, edits, files, histograms, live, openapi, pages, render, runs, sessions, tables
 from ml_logger.server.admission import Admission, status_of_head
 from ml_logger.server.audit import Audit, note_answer
 from ml_logger.server.bodies import Bodies
@@ -29,6 +30,9 @@ from ml_logger.server.turns import Turns
 from ml_logger.stores.folder import Folder
 from ml_logger.transport import protocol
 
+if TYPE_CHECKING:
+    from ml_logger.dashboard.shelf import Shelf
+
 T = TypeVar("T")
 
 routes = Blueprint("health", strict_slashes=True)
@@ -38,6 +42,8 @@ STALLED = 120.0
 #: Threads for work that takes long, as of listings and tables of rows: two would get no more done, as they share one
 #: interpreter, and take twice as much from those who write. And those that take batches apart, and look at tokens.
 LONG, QUICK = 1, 2
+#: Bytes of rows that are held for those who look at them.
+SHELF = 64 * 2**20
 
 
 class Service:
@@ -63,6 +69,13 @@ class Service:
     def _fail(self, why: str) -> None:
         self.failure = why
         self.on_failure()
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The rows of runs that are looked at; made in a thread, as it loads numpy."""
+        from ml_logger.dashboard.shelf import Shelf
+
+        return Shelf(self.committer.appends.open_view, SHELF)
 
     async def in_thread(self, work: Callable[..., T], *args: Any) -> T:
         """Do work that may block outside the event loop."""
@@ -107,6 +120,8 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     app.ctx.service = service
     app.ctx.traffic = Traffic(service.limits)
     app.ctx.sessions = Sessions(service.catalog.id)
+    app.ctx.keeper = runs.Keeper(service)
+    app.ctx.live = live.Live(app.ctx.keeper, service.folder.root)
     app.ctx.tokens = tokens or Tokens(service.folder.private("tokens.json"), None, required=False)
     app.blueprint(batches.routes)
     app.blueprint(files.routes)
@@ -114,6 +129,8 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     app.blueprint(render.routes)
     app.blueprint(tables.routes)
     app.blueprint(histograms.routes)
+    app.blueprint(runs.routes)
+    app.blueprint(live.routes)
     app.blueprint(openapi.routes)
     app.blueprint(pages.routes)
     app.blueprint(sessions.routes)
@@ -123,7 +140,14 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     app.register_middleware(note_answer, "response")
     app.exception(Exception)(answer_error)
     app.error_handler.add(asyncio.CancelledError, answer_error)
+    app.before_server_stop(_end_streams)
     return app
+
+
+async def _end_streams(app: Sanic[Any, Any]) -> None:
+    """End what would go on for ever."""
+    app.ctx.live.close()
+    app.ctx.keeper.close()
 
 
 @routes.get(protocol.HEALTH, ctx_open=True)  # not by `add_route`, which reads a body that comes with it, of any length

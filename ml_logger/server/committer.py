@@ -17,6 +17,7 @@ from ml_logger.server.appends import Appends
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.effects import sync_file_system
 from ml_logger.server.groups import Answer, Request, Waiting
+from ml_logger.server.journal import Journal
 from ml_logger.server.recovery import drop_old, rebuild, recover
 from ml_logger.server.stage import Stage, touches
 from ml_logger.stores.folder import Folder
@@ -59,6 +60,7 @@ class Committer:
         self._power = power
         self._fail = fail
         self.appends = Appends(folder, catalog)
+        self.journal = Journal()
         self._waiting = Waiting()
         self._queued_bytes = 0
         self._lock = threading.Lock()
@@ -223,6 +225,8 @@ class Committer:
             self._guarded = stage.guarded()
             self._commits += 1
             self._syncs += stage.syncs
+            if self.journal.is_on:
+                self.journal.note(*stage.changed())
         else:
             stage.abandon()
         self.appends.shrink()

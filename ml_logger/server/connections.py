@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -145,6 +146,10 @@ class Connection(HttpProtocol):
             self.http.exception = RequestTimeout("others wait for the place of this connection: send the head at once")
         if self._task is not None:
             self._task.cancel()
+
+    def keep(self) -> None:
+        """Begin its time anew: nothing is sent because nothing happens, and not because the other end is stuck."""
+        self._time = time.monotonic()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Give the place back."""

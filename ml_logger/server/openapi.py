@@ -215,6 +215,18 @@ def _render() -> Json:
     }
 
 
+def _runs() -> Json:
+    asked = {"since": _query("A version, of an answer before: only what has changed since then is told.")}
+    answers: Answers = {200: _answer("What is told of them, and the version that it is.", _ref("Runs"))}
+    return {"get": _operation("get_runs", "All runs: parameters, metrics, state.", answers, (401,), asked)}
+
+
+def _live() -> Json:
+    answers: Answers = {200: _answer("Messages, until one of both sides ends it.", {protocol.LIVE_TYPE: {}})}
+    body = _body("application/json", {"$ref": "#/components/schemas/Watch"})
+    return {"post": _operation("post_live", "What is new, when it is.", answers, (401,), requestBody=body)}
+
+
 def _open(name: str, about: str, content: Json, *also: int, **more: Any) -> Json:
     return {"get": _operation(name, about, {200: _answer(about, content)}, also, security=[], **more)}
 
@@ -261,6 +273,8 @@ def document() -> Json:
             protocol.TRASH: _trash(),
             protocol.HISTOGRAMS: _histograms(),
             protocol.RENDER: _render(),
+            protocol.RUNS: _runs(),
+            protocol.LIVE: _live(),
             protocol.HEALTH: _open("health", "That the server is there, and what it serves.", _ref("Health")),
             protocol.OPENAPI: _open("get_openapi", "This description.", {"application/json": {}}),
             protocol.SESSION: _session(),

@@ -69,5 +69,10 @@ SCHEMAS: Json = {
     "Conflict": obj({"error": TEXT}, {"text": NULLABLE, "etag": NULLABLE}),
     "Text": obj({"text": TEXT, "key": KEY}),
     "Report": obj({"html": TEXT, "text": TEXT, "etag": NULLABLE}),
+    "Runs": obj(
+        {"version": TEXT, "complete": {"type": "boolean"}, "reset": {"type": "boolean"}, "removed": TEXTS}
+        | {"runs": {"type": "array", "items": {"type": "object", "required": ["run", "parameters", "metrics"]}}},
+    ),
+    "Watch": {"type": "object", "properties": {"runs": NULLABLE, "watch": {"type": "object"}, "files": TEXTS}},
     "Trash": obj({"entries": {"type": "array", "items": DISCARDED}}),
 }

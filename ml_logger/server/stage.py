@@ -210,6 +210,11 @@ class Stage:
         names += [intent.source for intent in self._intents if not intent.source.startswith(_STAGED)]
         return [name for name in names if name]
 
+    def changed(self) -> tuple[Iterable[str], list[str]]:
+        """Return the keys of the files that are written to, and the names that are changed."""
+        names = [name for intent in self._intents for name in (intent.key, intent.source) if name]
+        return self._sources.keys(), names
+
     def commit(self, applied: list[int]) -> list[int]:
         """Make everything durable, then visible; `applied` are intents of earlier stages to forget with it.
 

@@ -1,0 +1,275 @@
+"""What one page watches, and what it knows of it: each step tells what is new, and what was told is not told again.
+
+Nothing is queued: a page that reads slowly is told later, and then all at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import struct
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from itertools import product
+from typing import Any, NamedTuple
+
+from ml_logger import keys
+from ml_logger.dashboard.index import Index
+from ml_logger.dashboard.news import Line, encoded, line_of
+from ml_logger.dashboard.places import METRICS, Stamp
+from ml_logger.dashboard.rows import Rows
+from ml_logger.dashboard.shelf import Shelf
+from ml_logger.errors import CorruptData, StorageFailed
+
+#: What a message holds: JSON, or series.
+JSON_KIND, SERIES_KIND = 74, 83
+_HEAD = struct.Struct("<IB")
+
+#: Runs, names of metrics, and files that one page may watch, and series in all.
+MOST_RUNS, MOST_KEYS, MOST_XS, MOST_FILES, MOST_SERIES = 10_000, 1000, 16, 1000, 100_000
+#: Seconds between two tellings of runs, and seconds that one step may take.
+RUNS_EVERY, STEP = 0.25, 0.008
+#: Bytes that one step tells, about.
+READY = 2**18
+#: New rows of a run that are told one by one: of more it is said that they are to be asked for.
+MOST_ROWS = 20_000
+
+
+class TooMuch(CorruptData):
+    """More is watched than one page may."""
+
+
+class Question(NamedTuple):
+    """What a page watches.
+
+    Fields:
+        version: that of the index which the page has; None where it has none.
+        keys, xs: names of metrics, and what they are drawn over.
+        runs: of which runs, and how many rows of each are known.
+        files: keys of files, and of folders whose entries are watched.
+    """
+
+    version: str | None
+    keys: list[str]
+    xs: list[str]
+    runs: dict[str, int]
+    files: list[str]
+
+    def touched(self) -> list[str]:
+        """Return the keys that are read."""
+        return [*(metrics_file(run) for run in self.runs), *self.files]
+
+
+def metrics_file(run: str) -> str:
+    """Return the key of the rows of a run."""
+    return f"{run}/{METRICS}" if run else METRICS
+
+
+def question_of(body: bytes) -> Question:
+    """Return what a body asks to watch.
+
+    Raises:
+        CorruptData: it asks nothing that can be watched.
+        TooMuch: it asks for too much.
+        InvalidKey: one of its keys is none.
+    """
+    try:
+        asked = json.loads(body)
+    except (ValueError, RecursionError):
+        asked = None
+    if type(asked) is not dict:
+        raise CorruptData("what is watched is a JSON object")
+    version, watch, files = asked.get("runs"), asked.get("watch", {}), asked.get("files", [])
+    if type(version) not in (str, type(None)) or type(watch) is not dict:
+        raise CorruptData("runs is a version or null, and watch an object")
+    names, xs, runs = watch.get("keys", []), watch.get("xs", [""]), watch.get("runs", {})
+    if any(type(each) is not list or not all(type(text) is str for text in each) for each in (names, xs, files)):
+        raise CorruptData("keys, xs and files are lists of texts")
+    if type(runs) is not dict or not all(type(rows) is int and 0 <= rows < 2**53 for rows in runs.values()):
+        raise CorruptData("watch.runs is an object: how many rows are known of each run")
+    names, xs, files = ([*dict.fromkeys(each)] for each in (names, xs, files))
+    for what, count, most in (
+        ("runs", len(runs), MOST_RUNS),
+        ("keys", len(names), MOST_KEYS),
+        ("xs", len(xs), MOST_XS),
+        ("files", len(files), MOST_FILES),
+        ("series", len(runs) * len(names) * len(xs), MOST_SERIES),
+    ):
+        if count > most:
+            raise TooMuch(f"{count:,} {what} are watched: a page watches at most {most:,}")
+    known = {run and keys.check(run): rows for run, rows in runs.items()}
+    return Question(version, names, xs, known, [keys.check(key) for key in files])
+
+
+def packed(kind: int, body: bytes) -> bytes:
+    """Return a message."""
+    return _HEAD.pack(len(body), kind) + body
+
+
+def told(**message: Any) -> bytes:
+    """Return a message in JSON."""
+    return packed(JSON_KIND, json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+class _Run:
+    """What a page knows of the rows of a run: how many it was told of, up to which of each series, and which ones."""
+
+    __slots__ = ("begin", "generation", "lines", "rows")
+
+    def __init__(self, rows: int) -> None:
+        self.begin = self.rows = rows
+        self.generation: int | None = None
+        self.lines: dict[tuple[str, str], int] = {}
+
+
+class Stream:
+    """One page. `mark` is for the event loop, `step` for one thread at a time.
+
+    Args:
+        question: what is watched.
+        below: a key: runs beside it are not told of.
+        index: the index of runs.
+        shelf: where rows are read.
+        path: gives the path of a key.
+        committed: how much of a file's size is committed.
+    """
+
+    def __init__(
+        self,
+        question: Question,
+        below: str,
+        index: Index,
+        shelf: Shelf,
+        path: Callable[[str], str],
+        committed: Callable[[str, int], int],
+    ) -> None:
+        self.question = question
+        self._below = below
+        self._index = index
+        self._shelf = shelf
+        self._path = path
+        self._committed = committed
+        self._version, self._number, self._complete = question.version, -1, True
+        self._tell_runs_at = 0.0
+        self._marked: deque[str] = deque([*question.files, *map(metrics_file, question.runs)])
+        self._runs = {run: _Run(rows) for run, rows in question.runs.items()}
+        self._files: dict[str, Stamp | None] = {}
+        self._replaced = {run for run in self._runs if index.replaced_since(run, question.version)}
+        times = {"_timestamp" if x == "_relative" else x for x in question.xs} - {""}
+        self._columns = {*question.keys, *times}
+        self._work: Generator[bytes, None, None] | None = None
+
+    def mark(self, keys: Iterable[str]) -> None:
+        """Note that watched files have changed."""
+        self._marked.extend(keys)
+
+    def due(self) -> float | None:
+        """Return when there is something to tell of runs, in seconds of `time.monotonic`; None where there is not."""
+        return self._tell_runs_at if self._index.number != self._number else None
+
+    def step(self) -> bytes | None:
+        """Return the next messages; none where there may be some in the next step, and None when all is told."""
+        pieces, size, until = [], 0, time.monotonic() + STEP
+        if self._work is None:
+            self._work = self._tell()
+        for piece in self._work:
+            pieces.append(piece)
+            size += len(piece)
+            if size >= READY or time.monotonic() > until:
+                return b"".join(pieces)
+        self._work = None
+        return b"".join(pieces) or None
+
+    def close(self) -> None:
+        """Let go of what is under way."""
+        if self._work is not None:
+            self._work.close()
+
+    def _tell(self) -> Generator[bytes, None, None]:
+        yield from self._tell_runs()
+        marked: set[str] = set()
+        while self._marked:
+            marked.add(self._marked.popleft())
+        files = self._changed_files(marked)
+        if files:
+            yield told(kind="files", files=files)
+        held: list[Line] = []
+        for key in marked:
+            folder, _, name = key.rpartition("/")
+            if name == METRICS and folder in self._runs:
+                yield from self._tell_rows(folder, held)
+                if len(held) >= 64:
+                    yield packed(SERIES_KIND, encoded(held))
+                    held = []
+        if held:
+            yield packed(SERIES_KIND, encoded(held))
+
+    def _tell_runs(self) -> Generator[bytes, None, None]:
+        now = time.monotonic()
+        if self._index.number == self._number or now < self._tell_runs_at:
+            return
+        self._tell_runs_at = now + RUNS_EVERY
+        news = self._index.since(self._version, self._below)
+        self._number = int(news.version.rpartition("-")[2])
+        if news or news.complete != self._complete or self._version is None:
+            body = b"".join(news.encoded(b'{"kind":"runs",'))
+            yield packed(JSON_KIND, body)
+        self._version, self._complete = news.version, news.complete
+
+    def _changed_files(self, marked: set[str]) -> dict[str, int | None]:
+        """Return the sizes of the watched files that are not what they were."""
+        changed: dict[str, int | None] = {}
+        for key in self.question.files:
+            if key not in marked:
+                continue
+            stamp = self._look(key)
+            if key not in self._files or stamp != self._files[key]:
+                changed[key] = None if stamp is None else stamp.size
+                self._files[key] = stamp
+        return changed
+
+    def _look(self, key: str) -> Stamp | None:
+        try:
+            status = os.stat(self._path(key), follow_symlinks=False)
+        except OSError:
+            return None
+        if stat.S_ISDIR(status.st_mode):
+            return Stamp.of(status)._replace(size=0)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        return Stamp.of(status)._replace(size=self._committed(key, status.st_size))
+
+    def _tell_rows(self, run: str, held: list[Line]) -> Generator[bytes, None, None]:
+        """Add what is new of a run to the lines that are told; yield that they are others, where they are."""
+        known = self._runs[run]
+        reading = self._shelf.reading(run, self._columns)
+        try:
+            while True:
+                try:
+                    next(reading)
+                except StopIteration as done:
+                    rows: Rows = done.value
+                    break
+                yield b""
+        except StorageFailed:
+            return
+        finally:
+            reading.close()
+        with rows.lock:
+            count = rows.rows
+            is_other = known.generation not in (None, rows.generation) or run in self._replaced
+            if is_other or count < known.rows or count - known.rows > MOST_ROWS:
+                self._replaced.discard(run)
+                self._runs[run] = _Run(count)
+                self._runs[run].generation = rows.generation
+                yield told(kind="reset", run=run)
+                return
+            known.generation = rows.generation
+            for key, x in product(self.question.keys, self.question.xs) if count > known.rows else ():
+                line = line_of(rows, run, key, x, known.lines.get((key, x), known.begin))
+                if line is not None:
+                    known.lines[key, x] = count
+                    held.append(line)
+            known.rows = count
