@@ -1,7 +1,8 @@
 """Fixtures: the dashboard as it is built from the sources here, servers that show it, and pages of a browser on them.
 
-`site` and `page` are for tests that only look, `own_site` and `own_page` for those that change what is logged. A page
-that says something to its console as an error, or breaks its policy, fails its test: `troubles` is where that is kept.
+`site` and `page` are for tests that only look, `own_site` and `own_page` for those that change what is logged,
+`empty_site` and `guarded_site` for beginnings; `open_page` opens any address. A page that says something to its console
+as an error, or breaks its policy, fails its test: `troubles` is where that is kept.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from ml_logger import tokens
 from ml_logger.dashboard import build
 from ml_logger.testing import Server
 from tests.dashboard.runs import fill
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 #: Milliseconds after which a browser's step has failed: long, as machines are slow now and then.
@@ -71,22 +73,43 @@ def site(dashboard: None, logged: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def own_site(dashboard: None, logged: Path, tmp_path: Path) -> Iterator[Server]:
-    """A server over such a folder that is this test's own."""
-    shutil.copytree(logged, tmp_path / "own", ignore=shutil.ignore_patterns(".ml_logger"))
-    server = Server(tmp_path / "own")
-    server.start()
-    yield server
-    server.stop()
+def contexts() -> list[BrowserContext]:
+    """The browsers of this test, each with nothing kept from before; they end before the servers that they look at."""
+    return []
 
 
 @pytest.fixture
-def empty_site(dashboard: None, tmp_path: Path) -> Iterator[Server]:
+def own_site(dashboard: None, logged: Path, tmp_path: Path, contexts: list[BrowserContext]) -> Iterator[Server]:
+    """A server over such a folder that is this test's own."""
+    shutil.copytree(logged, tmp_path / "own", ignore=shutil.ignore_patterns(".ml_logger"))
+    yield from _serving(tmp_path / "own", contexts)
+
+
+@pytest.fixture
+def empty_site(dashboard: None, tmp_path: Path, contexts: list[BrowserContext]) -> Iterator[Server]:
     """A server to which nothing was logged yet."""
-    server = Server(tmp_path / "empty")
+    yield from _serving(tmp_path / "empty", contexts)
+
+
+@pytest.fixture
+def guarded_site(dashboard: None, tmp_path: Path, contexts: list[BrowserContext]) -> Iterator[tuple[Server, str]]:
+    """A server that needs a token, and one that may write; nothing was logged yet."""
+    secret = tokens.add(tokens.path_in(tmp_path / "guarded"), "ann", scope="write")
+    for server in _serving(tmp_path / "guarded", contexts):
+        yield server, secret
+
+
+def _serving(data: Path, contexts: list[BrowserContext]) -> Iterator[Server]:
+    server = Server(data)
     server.start()
     yield server
+    _close(contexts)
     server.stop()
+
+
+def _close(contexts: list[BrowserContext]) -> None:
+    while contexts:
+        contexts.pop().close()
 
 
 @pytest.fixture
@@ -96,23 +119,21 @@ def troubles() -> list[str]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, troubles: list[str]) -> Iterator[Callable[..., Page]]:
-    """Opens an address in a browser of its own, with nothing kept from before; options are those of `new_context`."""
-    contexts = []
+def open_page(browser: Browser, contexts: list[BrowserContext], troubles: list[str]) -> Iterator[Callable[..., Page]]:
+    """Opens an address in a browser of its own; options are those of `new_context`."""
 
     def opened(url: str, **options: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
-        page.on("console", lambda message: message.type == "error" and troubles.append(message.text))
+        page.on("console", lambda said: said.type == "error" and troubles.append(f"{said.text} {said.location['url']}"))
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.goto(url)
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    _close(contexts)
     assert troubles == []
 
 

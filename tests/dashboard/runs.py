@@ -38,9 +38,9 @@ PLANNED = [
 RUNS = [planned.run for planned in PLANNED]
 
 
-def fill(folder: Path) -> None:
-    """Log all runs into a folder: 12 of them, with 4 metrics of 200 steps each."""
-    for number, planned in enumerate(PLANNED):
+def fill(folder: Path, most: int = len(PLANNED)) -> None:
+    """Log runs into a folder: 12 of them, or fewer, with 4 metrics of 200 steps each."""
+    for number, planned in enumerate(PLANNED[:most]):
         with ML_Logger(root=str(folder), prefix=planned.run, silent=True) as logger:
             _train(logger, planned, number)
 

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import pytest
-
-from ml_logger import tokens
 from ml_logger.testing import Server
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 
-@pytest.fixture
-def guarded(dashboard: None, tmp_path: Path) -> Iterator[tuple[Server, str]]:
-    """A server that needs a token, and one that lets in."""
-    data = tmp_path / "guarded"
-    secret = tokens.add(tokens.path_in(data), "ann", scope="write")
-    server = Server(data)
-    server.start()
-    yield server, secret
-    server.stop()
-
-
-def test_a_token_is_asked_for(open_page: Callable[..., Page], guarded: tuple[Server, str], troubles: list[str]) -> None:
+def test_a_token_is_asked_for(
+    open_page: Callable[..., Page], guarded_site: tuple[Server, str], troubles: list[str]
+) -> None:
     """Where tokens are needed the page asks for one, says what is wrong with a wrong one, and lets nothing be seen."""
-    server, _ = guarded
+    server, _ = guarded_site
     page = open_page(server.url)
     field = page.get_by_label("Token")
     field.wait_for()
@@ -43,10 +30,10 @@ def test_a_token_is_asked_for(open_page: Callable[..., Page], guarded: tuple[Ser
 
 
 def test_the_token_leaves_nothing_that_scripts_can_read(
-    open_page: Callable[..., Page], guarded: tuple[Server, str], troubles: list[str]
+    open_page: Callable[..., Page], guarded_site: tuple[Server, str], troubles: list[str]
 ) -> None:
     """The token goes from the address into a cookie: not into the history, the storage, or anything of the page."""
-    server, secret = guarded
+    server, secret = guarded_site
     page = open_page(f"{server.url}/#token={secret}")
     page.get_by_role("navigation", name="Views").wait_for()
     seen = page.evaluate("[location.href, document.cookie, JSON.stringify(localStorage), document.body.innerHTML]")
