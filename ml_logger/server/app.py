@@ -15,7 +15,20 @@ from sanic.exceptions import SanicException
 
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
-from ml_logger.server import batches, edits, files, histograms, live, openapi, pages, render, runs, sessions, tables
+from ml_logger.server import (
+    batches,
+    edits,
+    files,
+    histograms,
+    live,
+    openapi,
+    pages,
+    panels,
+    render,
+    runs,
+    sessions,
+    tables,
+)
 from ml_logger.server.admission import Admission, status_of_head
 from ml_logger.server.audit import Audit, note_answer
 from ml_logger.server.bodies import Bodies
@@ -131,6 +144,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     app.blueprint(histograms.routes)
     app.blueprint(runs.routes)
     app.blueprint(live.routes)
+    app.blueprint(panels.routes)
     app.blueprint(openapi.routes)
     app.blueprint(pages.routes)
     app.blueprint(sessions.routes)

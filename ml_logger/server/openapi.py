@@ -227,6 +227,12 @@ def _live() -> Json:
     return {"post": _operation("post_live", "What is new, when it is.", answers, (401,), requestBody=body)}
 
 
+def _panels() -> Json:
+    asked = {"folder": _query("The folder of a run, say; empty is the data folder.", schema=TEXT)}
+    answers: Answers = {200: _answer("Where the file is, its panels, and what is wrong with it.", _ref("Panels"))}
+    return {"get": _operation("get_panels", "What the nearest .charts.yml asks to show.", answers, (401,), asked)}
+
+
 def _open(name: str, about: str, content: Json, *also: int, **more: Any) -> Json:
     return {"get": _operation(name, about, {200: _answer(about, content)}, also, security=[], **more)}
 
@@ -275,6 +281,7 @@ def document() -> Json:
             protocol.RENDER: _render(),
             protocol.RUNS: _runs(),
             protocol.LIVE: _live(),
+            protocol.PANELS: _panels(),
             protocol.HEALTH: _open("health", "That the server is there, and what it serves.", _ref("Health")),
             protocol.OPENAPI: _open("get_openapi", "This description.", {"application/json": {}}),
             protocol.SESSION: _session(),

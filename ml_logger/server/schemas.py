@@ -36,6 +36,15 @@ HISTOGRAM = obj(
     {"nan": COUNT, "inf": COUNT},
 )
 OF_ONE_NAME = obj({"name": TEXT, "count": COUNT, "histograms": {"type": "array", "items": HISTOGRAM}})
+PANEL = obj(
+    {
+        "type": {"enum": ["series", "image", "video", "file"]},
+        "title": {"type": ["string", "null"]},
+        "keys": {"type": "array", "items": TEXT},
+        "x": {"type": ["string", "null"]},
+        "glob": {"type": ["string", "null"]},
+    }
+)
 MARK: Json = {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 5, "maxItems": 5}
 SCHEMAS: Json = {
     "Error": obj({"error": TEXT}),
@@ -51,6 +60,13 @@ SCHEMAS: Json = {
         }
     ),
     "Histograms": obj({"series": {"type": "array", "items": OF_ONE_NAME}}),
+    "Panels": obj(
+        {
+            "key": {"anyOf": [KEY, {"type": "null"}]},
+            "panels": {"type": "array", "items": PANEL},
+            "fault": {"type": ["string", "null"]},
+        }
+    ),
     "Health": obj({"status": {"const": "ok"}, "catalog": CATALOG, "commits": COUNT, "syncs": COUNT}),
     "Question": {
         "type": "object",
