@@ -55,6 +55,7 @@ def test_what_people_write_is_rendered(text: str, found: str) -> None:
         ("images/", "#/files/me/run/images/"),
         ("../other/README.md", "#/report/me/other"),
         ("/README.md", "#/report"),
+        ("notes.md", "#/report/me/run/notes.md"),
         ("/top.txt?x#y", "#/files/top.txt"),
         ("a%20b.txt", "#/files/me/run/a%20b.txt"),
         ("#some-part", "#/report/me/run?at=some-part"),
@@ -74,6 +75,7 @@ def test_pictures_come_from_the_folder_alone() -> None:
     """A picture is a file of the server or stands in the text; one from elsewhere is a link: nobody counts readers."""
     assert '<img src="v1/files/me/run/a%20b.png" data-key="me/run/a b.png" alt="A">' in rendered("![A](<a b.png>)")
     assert '<img src="v1/files/x.png"' in rendered("![](../../x.png)")
+    assert '<img data-key="me/run/x.svg" alt="">' in rendered("![](x.svg)")
     assert "<img" not in rendered("![out](../../../x.png)")
     assert '<img src="data:image/png;base64,AAAA" alt="d">' in rendered("![d](data:image/png;base64,AAAA)")
     elsewhere = rendered("![plot](https://example.org/a.png) ![](//example.org/b.png)")

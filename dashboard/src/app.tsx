@@ -18,6 +18,7 @@ const VIEWS: Record<string, ComponentType> = {
   run: lazily(() => import("./run/view").then((module) => module.RunView)),
   compare: lazily(() => import("./compare/view").then((module) => module.CompareView)),
   files: lazily(() => import("./files/view").then((module) => module.FilesView)),
+  report: lazily(() => import("./reports/view").then((module) => module.ReportsView)),
 };
 
 const PLACES: [string, string][] = [
@@ -25,6 +26,7 @@ const PLACES: [string, string][] = [
   ["charts", "Charts"],
   ["compare", "Compare"],
   ["files", "Files"],
+  ["report", "Reports"],
 ];
 
 export function App() {

@@ -208,7 +208,9 @@ class _Pieces:
         key = self._key(source)
         if key is None:
             return alt
-        return f'<img src="v1/files/{quote(key)}" data-key="{html.escape(key)}" alt="{alt}">'
+        # A drawing comes without its type, and no browser takes it from an address then: the page fetches it.
+        place = "" if keys.suffix(key) == ".svg" else f'src="v1/files/{quote(key)}" '
+        return f'<img {place}data-key="{html.escape(key)}" alt="{alt}">'
 
     def _address(self, address: str) -> str:
         """Return where a link leads in the page: to a report, to a file, or out of it."""
@@ -222,6 +224,8 @@ class _Pieces:
         folder, _, name = key.rpartition("/")
         if name == "README.md":
             return f"#/report/{quote(folder)}" if folder else "#/report"
+        if keys.suffix(key) == ".md":
+            return f"#/report/{quote(key)}"
         return f"#/files/{quote(key)}{'/' if address.endswith('/') else ''}"
 
     def _key(self, address: str) -> str | None:

@@ -46,9 +46,8 @@ function save(data: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** All charts on one sheet, two in a row where there are more than one. */
-async function drawing(charts: readonly Exported[]): Promise<{ text: string; width: number; height: number }> {
-  const colors = colorsOfPage();
+/** All charts on one sheet, two in a row where there are more than one; in the colors of the page, or in others. */
+export async function drawing(charts: readonly Exported[], colors: Colors = colorsOfPage()): Promise<{ text: string; width: number; height: number }> {
   const sheets: Sheet[] = [];
   for (const chart of charts) sheets.push(await sheetOf(chart));
   const columns = Math.min(2, sheets.length);
