@@ -37,3 +37,9 @@ export function keyFilter(text: string): (key: string) => boolean {
     return (key) => key.includes(text);
   }
 }
+
+/** The column that a `.charts.yml` means: earlier generations had other names for the step and the time. */
+export function columnOf(x: string): string {
+  if (x === "step") return "_step";
+  return x === "__timestamp" || x === "timestamp" ? "_timestamp" : x;
+}

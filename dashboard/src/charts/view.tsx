@@ -9,6 +9,7 @@ import { Chart } from "./chart";
 import { MANY_RUNS, type ChartSpec } from "./compose";
 import { grouped, keyFilter, type KeyGroup } from "./groups";
 import { ExportMenu } from "./menu";
+import { PanelsOfRuns } from "./panels";
 import { setRange, setShut, setX, settings, type Mode } from "./settings";
 import { shown } from "./shown";
 import "./charts.css";
@@ -24,6 +25,7 @@ export function ChartsView() {
       <Tools>
         <ExportMenu name="all charts" charts={charts} />
       </Tools>
+      <PanelsOfRuns />
       {groups.map((group) => (
         <Group key={group.prefix} group={group} />
       ))}
@@ -47,7 +49,8 @@ function toggle(group: KeyGroup): void {
 
 function specOf(key: string): ChartSpec {
   const { x, smooth, logX, logY, mode } = settings.value;
-  return { keys: [key], runs: shown.value.runs as string[], x, smooth, logX, logY, mode };
+  const { runs, groups } = shown.value;
+  return { keys: [key], runs: runs as string[], groups, x, smooth, logX, logY, mode };
 }
 
 function Group({ group }: { group: KeyGroup }) {
