@@ -158,10 +158,10 @@ def test_an_environment_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_the_checks_of_the_supply_are_in_the_one_command() -> None:
-    """`scripts/test` looks for harmful code and for known holes."""
+    """`scripts/test` looks for harmful code and for known holes, and checks the dashboard."""
     steps = re.findall(r'^step "([^"]+)"', (ROOT / "scripts" / "test").read_text(encoding="utf-8"), re.M)
 
-    assert {"bandit", "known holes"} <= set(steps)
+    assert {"bandit", "known holes", "dashboard"} <= set(steps)
 
 
 def test_the_code_has_no_finding() -> None:

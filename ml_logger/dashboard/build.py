@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import gzip
 import hashlib
@@ -53,9 +54,14 @@ class Node(NamedTuple):
     npm: list[str]
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Build the page, if it is not built from these sources already; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m ml_logger.dashboard.build", description="Build the dashboard.")
+    parser.add_argument("--check", action="store_true", help="check the types and run the unit tests of its sources")
+    is_check = parser.parse_args(argv).check
     try:
+        if is_check:
+            return check()
         done = build()
     except CannotBuild as error:
         sys.stderr.write(f"ml-logger: the dashboard was not built: {error}\n")
@@ -76,9 +82,7 @@ def build(assets: Path = HERE / "assets", source: Path | None = None, built: Pat
         ToolMissing: Node.js, npm or the registry is not there.
         CannotBuild: it is not to be built from these sources, or not into this folder.
     """
-    source = source or next((folder for folder in SOURCES if (folder / "package-lock.json").exists()), None)
-    if source is None:
-        raise CannotBuild(f"its sources are in neither of {', '.join(map(str, SOURCES))}: install from a checkout")
+    source = source or _source()
     with _alone(source):
         identity = digest(source)
         if is_built(assets, identity):
@@ -96,6 +100,31 @@ def build(assets: Path = HERE / "assets", source: Path | None = None, built: Pat
             (made / STAMP).write_text(f"{identity}\n")
             _replace(assets, made)
     return True
+
+
+def check() -> int:
+    """Check the types of the sources and run their unit tests, which need no browser; return the exit status."""
+    try:
+        source = _source()
+        with _alone(source):
+            tools = find_node()
+            _install(source, tools)
+    except ToolMissing as error:
+        sys.stdout.write(f"skipped: {error}\n")
+        return 0
+    commands = (["node_modules/typescript/bin/tsc", "--noEmit"], ["node_modules/vitest/vitest.mjs", "run"])
+    for command in commands:
+        done = subprocess.run([tools.node, *command], cwd=source, timeout=_BUILDING, check=False)
+        if done.returncode:
+            return 1
+    return 0
+
+
+def _source() -> Path:
+    found = next((folder for folder in SOURCES if (folder / "package-lock.json").exists()), None)
+    if found is None:
+        raise CannotBuild(f"its sources are in neither of {', '.join(map(str, SOURCES))}: install from a checkout")
+    return found
 
 
 def is_built(assets: Path, identity: str) -> bool:
