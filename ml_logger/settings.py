@@ -171,6 +171,12 @@ SETTINGS = {
         ),
         Setting("ML_LOGGER_MAX_ENTRIES", 10_000, _count, "Server: most files on one page of a listing (10000)."),
         Setting(
+            "ML_LOGGER_MAX_SERIES",
+            128 * 2**20,
+            _mebibytes,
+            "Server: columns of runs that it holds for the dashboard, in MiB (128).",
+        ),
+        Setting(
             "ML_LOGGER_MAX_CONNECTIONS",
             4096,
             _count,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ml_logger.dashboard import series_wire
 from ml_logger.dashboard.bands import Band, BandAsked, Banding
-from ml_logger.dashboard.lines import FEWEST_POINTS, Line, LineAsked, line_of, news_of
+from ml_logger.dashboard.lines import FEWEST_POINTS, Line, LineAsked, line_of
 from ml_logger.dashboard.rows import Rows
 from ml_logger.errors import CorruptData
 from tests.row_files import file_of
@@ -46,14 +46,14 @@ def is_number(value: Any) -> bool:
     return type(value) in (int, float, bool)
 
 
-def points_of(table: list[dict[str, Any]], x: str, first: int = 0) -> list[tuple[float, float]]:
+def points_of(table: list[dict[str, Any]], x: str) -> list[tuple[float, float]]:
     """Return the points of y over an x, found row by row."""
     times = [float(row["_timestamp"]) for row in table if is_number(row.get("_timestamp"))]
     x0 = next((time for time in times if math.isfinite(time)), 0.0) if x == "_relative" else 0.0
     found = []
     for number, row in enumerate(table):
         over = number if x == "" else row.get("_timestamp" if x == "_relative" else x)
-        if number >= first and is_number(row.get("y")) and is_number(over) and math.isfinite(over):
+        if is_number(row.get("y")) and is_number(over) and math.isfinite(over):
             found.append((float(over) - x0, float(row["y"])))
     return sorted(found, key=lambda point: point[0])
 
@@ -90,22 +90,6 @@ def test_a_line_has_the_points_of_its_part(
         )
     assert any(map(math.isnan, inside)) <= any(map(math.isnan, ys))
     assert {value for value in inside if math.isinf(value)} <= {*ys}
-
-
-@settings(deadline=None)
-@given(TABLES, XS, st.integers(0, 70), st.integers(8, 60))
-def test_news_are_what_is_behind_a_row(
-    folder: Path, table: list[dict[str, Any]], x: str, first: int, points: int
-) -> None:
-    """What is new from a row on is what a fresh look finds there, in the order of x."""
-    line = news_of(rows_of(folder, table), LineAsked("run", "y", x), first, points)
-    every = points_of(table, x, first)
-
-    assert (line.rows, line.start, line.total) == (len(table), first, len(every))
-    if len(every) <= points:
-        np.testing.assert_array_equal(line.ys, [value for _, value in every])
-        np.testing.assert_array_equal(line.xs, [at for at, _ in every])
-    assert len(line.xs) <= points
 
 
 def test_growth_reaches_lines_over_a_column_that_falls(tmp_path: Path) -> None:
@@ -196,7 +180,7 @@ def messages(draw: Any) -> tuple[list[Line], list[Band]]:
         ys = draw(FLOATS)
         xs = np.arange(len(ys)) / 3
         asked = LineAsked(draw(TEXTS), draw(TEXTS), draw(TEXTS))
-        told = draw(st.tuples(st.none() | st.just(1.5), st.none() | st.just(3), TEXTS))
+        told = draw(st.tuples(st.none() | st.just(1.5), TEXTS))
         lines.append(Line(asked, 5, len(ys), draw(st.booleans()), draw(st.booleans()), xs, ys, *told))
     for _ in range(draw(st.integers(0, 3))):
         count = draw(st.integers(0, 5))
@@ -216,7 +200,7 @@ def test_what_is_encoded_is_decoded(message: tuple[list[Line], list[Band]], prec
     for line, head in zip(lines, found, strict=True):
         assert (head["run"], head["key"], head["x"], head["rows"]) == (*line.asked[:3], 5)
         assert head.get("missing", False) == line.is_missing and head.get("x0") == line.x0
-        assert head.get("start") == line.start and head.get("refused", "") == line.refused
+        assert head.get("refused", "") == line.refused
         np.testing.assert_array_equal(head["xs"], line.xs)
         with np.errstate(over="ignore"):
             expected = line.ys if precision == 64 else line.ys.astype(np.float32)

@@ -85,7 +85,11 @@ def test_every_limit_is_a_setting_in_the_table(field: str) -> None:
     assert name in SETTINGS
     assert told is not None
     assert told[1] == (
-        f"{value // 2**20} MiB" if field == "max_body" else f"{value:g} s" if "time" in field else f"{value:,}"
+        f"{value // 2**20} MiB"
+        if field in ("max_body", "max_series")
+        else f"{value:g} s"
+        if "time" in field
+        else f"{value:,}"
     )
 
 

@@ -62,19 +62,6 @@ def curve_of(rows: Rows, key: str, x: str) -> Curve | None:
     return _Paired(_pairs(rows, columns_of(key, x), series, over), x0)
 
 
-def points_from(rows: Rows, key: str, x: str, row: int) -> tuple[Array, Array]:
-    """Return x and number of all points that are in a row or behind it, in the order of x."""
-    series = rows.series(key)
-    over = None if x == ROW else rows.series(columns_of(key, x)[1])
-    if series is None or (over is None and x != ROW):
-        return np.empty(0), np.empty(0)
-    if over is None:
-        places = np.arange(series.place_of(row), series.count)
-        return series.row_at(places).astype(np.float64), series.values[places]
-    xs, ys = _ordered(*_common(series, over, row))
-    return xs - (_first(over) if x == RELATIVE and len(xs) else 0.0), ys
-
-
 def _first(series: Series) -> float:
     """Return the first finite number, as the time when the first row was written."""
     first = float(series.values[0])
@@ -128,7 +115,7 @@ class Pairs:
 
     def __init__(self, series: Series, over: Series) -> None:
         self.of = series.count, over.count
-        self.xs, self.ys = _ordered(*_common(series, over, 0))
+        self.xs, self.ys = _ordered(*_common(series, over))
         self.pyramid = Pyramid()
         self.pyramid.extend(self.ys)
 
@@ -167,17 +154,16 @@ def _pairs(rows: Rows, columns: list[str], series: Series, over: Series) -> Pair
     return known
 
 
-def _common(series: Series, over: Series, row: int) -> tuple[Array, Array]:
-    """Return the values of the rows that two columns have, from a row on."""
-    first = series.place_of(row)
+def _common(series: Series, over: Series) -> tuple[Array, Array]:
+    """Return the values of the rows that two columns have."""
     if series.gapless and over.gapless:
-        stop = min(series.count, over.count)
-        return over.values[first:stop], series.values[first:stop]
-    rows = series.row_at(np.arange(first, series.count))
+        count = min(series.count, over.count)
+        return over.values[:count], series.values[:count]
+    rows = series.positions
     places = over.places_of(rows)
     has = places < over.count
     has[has] = over.row_at(places[has]) == rows[has]
-    return over.values[places[has]], series.values[first:][has]
+    return over.values[places[has]], series.values[has]
 
 
 def _ordered(xs: Array, ys: Array) -> tuple[Array, Array]:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ml_logger.dashboard.curves import Curve, columns_of, curve_of, points_from
+from ml_logger.dashboard.curves import Curve, columns_of, curve_of
 from ml_logger.dashboard.growing import Array
-from ml_logger.dashboard.pyramid import FEWEST, Pyramid
+from ml_logger.dashboard.pyramid import FEWEST
 from ml_logger.dashboard.rows import Rows
 
 #: Fewest points that may be asked for: a neighbor on each side, and those of a sample.
@@ -39,7 +39,6 @@ class Line(NamedTuple):
         rows: how many rows the run has.
         total: how many points there are in the part that was asked for.
         x0: what was taken from each x, where that is something.
-        start: the first of the rows that these are of, where only the news was asked for.
         refused: why the rows were not read to their end.
     """
 
@@ -51,7 +50,6 @@ class Line(NamedTuple):
     xs: Array = _NOTHING
     ys: Array = _NOTHING
     x0: float | None = None
-    start: int | None = None
     refused: str = ""
 
 
@@ -73,19 +71,6 @@ def line_of(rows: Rows, asked: LineAsked, points: int) -> Line:
         return _line(rows, asked, curve, places, end - begin)
 
 
-def news_of(rows: Rows, asked: LineAsked, start: int, points: int) -> Line:
-    """Return what is new of a series from a row on, at most so many points."""
-    with rows.lock:
-        xs, ys = points_from(rows, asked.key, asked.x, start)
-    count = len(xs)
-    if count > points:
-        pyramid = Pyramid()
-        pyramid.extend(ys)
-        places = pyramid.sample(ys, 0, count, points)
-        xs, ys = xs[places], ys[places]
-    return Line(asked, rows.rows, count, len(xs) < count, not count, xs, ys, start=start, refused=rows.refused)
-
-
 def part_of(curve: Curve, begin: float | None, end: float | None) -> tuple[int, int]:
     """Return which places of a curve lie between two values of x, the second with them."""
     first = 0 if begin is None else int(curve.places(np.array(begin), "left"))
@@ -96,4 +81,4 @@ def part_of(curve: Curve, begin: float | None, end: float | None) -> tuple[int, 
 def _line(rows: Rows, asked: LineAsked, curve: Curve, places: Array, count: int) -> Line:
     xs = curve.xs(places).astype(np.float64, copy=False)
     is_sampled = len(places) < count
-    return Line(asked, rows.rows, count, is_sampled, False, xs, curve.ys[places], curve.x0, None, rows.refused)
+    return Line(asked, rows.rows, count, is_sampled, False, xs, curve.ys[places], curve.x0, rows.refused)

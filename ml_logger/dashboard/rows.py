@@ -59,6 +59,7 @@ class Rows:
         generation: another number, and one that no rows have had, when those that were told of are no longer true.
         missing: whether there is no such file.
         refused: why the file was not decoded to its end; empty where it was.
+        is_crowded: whether that is only because too many columns were asked for at once.
         lock: held while anything is changed; hold it to work on several series of the same moment.
     """
 
@@ -77,6 +78,7 @@ class Rows:
         self.rows = 0
         self.missing = False
         self.refused = ""
+        self.is_crowded = False
         self._summaries = Summaries()
         self._series: dict[str, Series] = {}
         self._mark: Mark | None = None
@@ -142,7 +144,7 @@ class Rows:
             self._work, self._mark = None, None
             self.refused = str(error) or "a value that is nested too deeply"
             if isinstance(error, _TooMuch):
-                self._look = None  # who asks for less may get it
+                self._look, self.is_crowded = None, True  # who asks for less may get it
         except BaseException:
             self._work, self._mark, self._look = None, None, None
             raise

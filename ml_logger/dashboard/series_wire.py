@@ -45,7 +45,7 @@ def _line_head(line: Line) -> dict[str, Any]:
         head["missing"] = True
     else:
         head |= {"count": line.total, "sampled": line.is_sampled}
-    optional = {"x0": line.x0, "start": line.start, "refused": line.refused or None}
+    optional = {"x0": line.x0, "refused": line.refused or None}
     return head | {name: value for name, value in optional.items() if value is not None}
 
 

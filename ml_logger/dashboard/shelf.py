@@ -7,10 +7,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Generator
 from functools import partial
+from typing import TYPE_CHECKING
 
-from ml_logger.dashboard.rows import Decoding, Rows
 from ml_logger.errors import KeyNotFound
 from ml_logger.stores.folder import missing_or_failed
+
+if TYPE_CHECKING:
+    from ml_logger.dashboard.rows import Decoding, Rows
 
 #: The file of a run's rows, in its folder.
 METRICS = "metrics.pkl"
@@ -31,7 +34,7 @@ class Shelf:
         self._opener = opener
         self.limit = limit
         self._lock = threading.Lock()
-        self._decoding = Decoding()
+        self._decoding: Decoding | None = None
         self._held: OrderedDict[str, Rows] = OrderedDict()
         self._sizes: dict[str, int] = {}
         self.nbytes = 0
@@ -47,11 +50,9 @@ class Shelf:
             StorageFailed: there is such a file, and it cannot be read.
         """
         with self._lock:
-            rows = self._held.get(run)
-            if rows is None:
-                rows = self._held[run] = Rows(self._decoding, self.limit)
+            rows = self._held.get(run) or self._place(run)
             self._held.move_to_end(run)
-        yield from rows.reading(partial(self._open, f"{run}/{METRICS}" if run else METRICS), keys)
+        yield from rows.reading(partial(self._open, file_of(run)), keys)
         self.weigh(run, rows)
         return rows
 
@@ -63,6 +64,14 @@ class Shelf:
                 next(reading)
             except StopIteration as done:
                 return done.value  # type: ignore[no-any-return]
+
+    def _place(self, run: str) -> Rows:
+        from ml_logger.dashboard.rows import Decoding, Rows  # numpy takes its time: not before somebody looks
+
+        if self._decoding is None:
+            self._decoding = Decoding()
+        self._held[run] = Rows(self._decoding, self.limit)
+        return self._held[run]
 
     def forget(self, run: str) -> None:
         """Let go of a run that is removed."""
@@ -89,3 +98,8 @@ class Shelf:
             while self.nbytes > self.limit and next(iter(self._held), run) != run:
                 name, _ = self._held.popitem(last=False)
                 self.nbytes -= self._sizes.pop(name, 0)
+
+
+def file_of(run: str) -> str:
+    """Return the key of the file that holds the rows of a run."""
+    return f"{run}/{METRICS}" if run else METRICS

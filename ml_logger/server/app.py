@@ -6,13 +6,13 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from sanic import Blueprint, HTTPResponse, Request, Sanic, json
 from sanic.exceptions import SanicException
 
+from ml_logger.dashboard.shelf import Shelf
 from ml_logger.errors import LoggerError
 from ml_logger.notices import notice
 from ml_logger.server import (
@@ -26,6 +26,7 @@ from ml_logger.server import (
     panels,
     render,
     runs,
+    series,
     sessions,
     tables,
 )
@@ -43,9 +44,6 @@ from ml_logger.server.turns import Turns
 from ml_logger.stores.folder import Folder
 from ml_logger.transport import protocol
 
-if TYPE_CHECKING:
-    from ml_logger.dashboard.shelf import Shelf
-
 T = TypeVar("T")
 
 routes = Blueprint("health", strict_slashes=True)
@@ -55,8 +53,6 @@ STALLED = 120.0
 #: Threads for work that takes long, as of listings and tables of rows: two would get no more done, as they share one
 #: interpreter, and take twice as much from those who write. And those that take batches apart, and look at tokens.
 LONG, QUICK = 1, 2
-#: Bytes of rows that are held for those who look at them.
-SHELF = 64 * 2**20
 
 
 class Service:
@@ -73,6 +69,7 @@ class Service:
         self.committer = Committer(self.folder, self.catalog, power=power, fail=self._fail)
         self.editor = edits.Editor(self.committer)
         self.bodies = Bodies(limits.max_body, limits.body_timeout)
+        self.shelf = Shelf(self.committer.appends.open_view, limits.max_series)
         self.turns, self.places = Turns(LONG), tables.Places()
         self.renders = Turns(LONG)
         self.audit = Audit(audit or self.folder.private("audit.log"), always=audit is not None)
@@ -82,13 +79,6 @@ class Service:
     def _fail(self, why: str) -> None:
         self.failure = why
         self.on_failure()
-
-    @cached_property
-    def shelf(self) -> Shelf:
-        """The rows of runs that are looked at; made in a thread, as it loads numpy."""
-        from ml_logger.dashboard.shelf import Shelf
-
-        return Shelf(self.committer.appends.open_view, SHELF)
 
     async def in_thread(self, work: Callable[..., T], *args: Any) -> T:
         """Do work that may block outside the event loop."""
@@ -145,6 +135,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
     app.blueprint(runs.routes)
     app.blueprint(live.routes)
     app.blueprint(panels.routes)
+    app.blueprint(series.routes)
     app.blueprint(openapi.routes)
     app.blueprint(pages.routes)
     app.blueprint(sessions.routes)

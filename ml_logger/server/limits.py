@@ -17,6 +17,7 @@ class Limits(NamedTuple):
         max_body: bytes of a body.
         max_batch_files: files that one batch touches; what is behind them waits for the next one.
         max_entries: files on one page of a listing.
+        max_series: bytes of columns that are held for the dashboard.
         max_connections: open connections.
         max_in_flight: requests of one client that are worked on at a time.
         max_head, max_url: bytes of the head of a request, and of the address in it.
@@ -30,6 +31,7 @@ class Limits(NamedTuple):
     max_body: int
     max_batch_files: int
     max_entries: int
+    max_series: int
     max_connections: int
     max_in_flight: int
     max_head: int

@@ -194,6 +194,13 @@ def _trash() -> Json:
     return {"get": _operation("get_trash", "What can be restored.", answers, (401,))}
 
 
+def _series() -> Json:
+    answers: Answers = {200: _answer("Lines and bands, as docs/protocol.rst tells.", {protocol.SERIES_TYPE: {}})}
+    body = _body("application/json", {"$ref": "#/components/schemas/SeriesQuestion"})
+    told = "Lines and bands of series, few points that look like all."
+    return {"post": _operation("post_series", told, answers, (401,), requestBody=body)}
+
+
 def _histograms() -> Json:
     number: Json = {"type": "integer", "minimum": 2}
     asked = {
@@ -282,6 +289,7 @@ def document() -> Json:
             protocol.RUNS: _runs(),
             protocol.LIVE: _live(),
             protocol.PANELS: _panels(),
+            protocol.SERIES: _series(),
             protocol.HEALTH: _open("health", "That the server is there, and what it serves.", _ref("Health")),
             protocol.OPENAPI: _open("get_openapi", "This description.", {"application/json": {}}),
             protocol.SESSION: _session(),

@@ -26,6 +26,14 @@ def obj(required: Json, optional: Json | None = None) -> Json:
     return {"type": "object", "required": [*required], "properties": known, "additionalProperties": False}
 
 
+def _series(members: Json) -> Json:
+    """Return the schema of a line or a band that is asked for: a part of a series over an x."""
+    number = {"type": ["number", "null"]}
+    known = {**members, "key": TEXT, "x": TEXT, "from": number, "to": number}
+    return {"type": "object", "required": [name for name in members if name != "name"], "properties": known}
+
+
+POSITIVE: Json = {"type": "integer", "minimum": 1}
 REJECTED = obj({"seq": SEQ, "error": TEXT})
 NULLABLE: Json = {"type": ["string", "null"]}
 TEXTS: Json = {"type": "array", "items": TEXT}
@@ -68,6 +76,15 @@ SCHEMAS: Json = {
         }
     ),
     "Health": obj({"status": {"const": "ok"}, "catalog": CATALOG, "commits": COUNT, "syncs": COUNT}),
+    "SeriesQuestion": {
+        "type": "object",
+        "properties": {
+            "lines": {"type": "array", "items": _series({"run": TEXT})},
+            "bands": {"type": "array", "items": _series({"name": TEXT, "runs": TEXTS, "bins": POSITIVE})},
+            "points": {"type": "integer", "minimum": 10},
+            "precision": {"enum": [32, 64]},
+        },
+    },
     "Question": {
         "type": "object",
         "properties": {

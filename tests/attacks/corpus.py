@@ -8,6 +8,7 @@ from tests.attacks import (
     cases_paths,
     cases_protocol,
     cases_reads,
+    cases_series,
     cases_sessions,
     cases_tokens,
 )
@@ -19,6 +20,7 @@ FAMILIES: dict[str, list[Attack]] = {
     "browser": cases_browser.CASES,
     "protocol": cases_protocol.CASES,
     "reads": cases_reads.CASES,
+    "series": cases_series.CASES,
     "tokens": [*cases_tokens.CASES, *cases_sessions.CASES],
 }
 CORPUS = [attack for family in FAMILIES.values() for attack in family]
