@@ -16,10 +16,12 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from ml_logger import keys
+from ml_logger.dashboard.curves import columns_of
 from ml_logger.dashboard.index import Index
-from ml_logger.dashboard.news import Line, encoded, line_of
+from ml_logger.dashboard.lines import Line, LineAsked, news_of
 from ml_logger.dashboard.places import METRICS, Stamp
 from ml_logger.dashboard.rows import Rows
+from ml_logger.dashboard.series_wire import encode
 from ml_logger.dashboard.shelf import Shelf
 from ml_logger.errors import CorruptData, StorageFailed
 
@@ -33,6 +35,8 @@ MOST_RUNS, MOST_KEYS, MOST_XS, MOST_FILES, MOST_SERIES = 10_000, 1000, 16, 1000,
 RUNS_EVERY, STEP = 0.25, 0.008
 #: Bytes that one step tells, about.
 READY = 2**18
+#: Lines of one message, about.
+MOST_LINES = 64
 #: New rows of a run that are told one by one: of more it is said that they are to be asked for.
 MOST_ROWS = 20_000
 
@@ -113,6 +117,10 @@ def told(**message: Any) -> bytes:
     return packed(JSON_KIND, json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode())
 
 
+def _series(lines: list[Line]) -> bytes:
+    return packed(SERIES_KIND, b"".join(encode(lines, (), 64)))
+
+
 class _Run:
     """What a page knows of the rows of a run: how many it was told of, up to which of each series, and which ones."""
 
@@ -157,8 +165,7 @@ class Stream:
         self._runs = {run: _Run(rows) for run, rows in question.runs.items()}
         self._files: dict[str, Stamp | None] = {}
         self._replaced = {run for run in self._runs if index.replaced_since(run, question.version)}
-        times = {"_timestamp" if x == "_relative" else x for x in question.xs} - {""}
-        self._columns = {*question.keys, *times}
+        self._columns = {name for key, x in product(question.keys, question.xs) for name in columns_of(key, x)}
         self._work: Generator[bytes, None, None] | None = None
 
     def mark(self, keys: Iterable[str]) -> None:
@@ -200,11 +207,11 @@ class Stream:
             folder, _, name = key.rpartition("/")
             if name == METRICS and folder in self._runs:
                 yield from self._tell_rows(folder, held)
-                if len(held) >= 64:
-                    yield packed(SERIES_KIND, encoded(held))
+                if len(held) >= MOST_LINES:
+                    yield _series(held)
                     held = []
         if held:
-            yield packed(SERIES_KIND, encoded(held))
+            yield _series(held)
 
     def _tell_runs(self) -> Generator[bytes, None, None]:
         now = time.monotonic()
@@ -268,8 +275,8 @@ class Stream:
                 return
             known.generation = rows.generation
             for key, x in product(self.question.keys, self.question.xs) if count > known.rows else ():
-                line = line_of(rows, run, key, x, known.lines.get((key, x), known.begin))
-                if line is not None:
+                line = news_of(rows, LineAsked(run, key, x), known.lines.get((key, x), known.begin), MOST_ROWS)
+                if not line.is_missing:
                     known.lines[key, x] = count
                     held.append(line)
             known.rows = count
