@@ -224,6 +224,7 @@ def test_long_lists_are_compressed_for_those_who_can(server: Server) -> None:
     for number in range(200):
         body = frames.encode(1 + number, Op.APPEND, b"r%d/parameters.pkl" % number, records.encode({"x": "y" * 900}))
         post(server, body)
+    assert len(runs(server)["runs"]) == 200
     plain = requests.get(f"{server.url}/v1/runs", headers={"Accept-Encoding": "identity"}, timeout=30)
     packed = requests.get(f"{server.url}/v1/runs", headers={"Accept-Encoding": "gzip"}, timeout=30)
 

@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import NamedTuple
 
 from ml_logger import keys
-from ml_logger.dashboard.known import LARGEST, Given, Known, Notes, given_of, metrics_of, notes_of, sign_of
+from ml_logger.dashboard.known import LARGEST, Given, Known, Notes, Which, given_of, metrics_of, notes_of, sign_of
 from ml_logger.dashboard.places import METRICS, NOTES, PARAMETERS, SIGN, TELLING, Places, Seen, Stamp
 from ml_logger.dashboard.shelf import Shelf
 from ml_logger.errors import StorageFailed
@@ -165,8 +165,7 @@ class Index:
             self._rows.setdefault(seen.folder, known.read + ROWS_EVERY)
         if changed - {METRICS} or not known.head or size != known.size:
             self._files.setdefault(seen.folder, set()).update(changed)
-        known.see(seen.files)
-        known.size = size
+        known.files, known.size = seen.files, size
 
     def _remove(self, run: str) -> None:
         known = self._runs.pop(run)
@@ -242,21 +241,23 @@ class Index:
         known.read = time.monotonic()
         stamp = self._stamp(_in(known.name, METRICS))
         if stamp is not None:
-            known.see({**known.files, METRICS: stamp})
+            known.files = {**known.files, METRICS: stamp}
         try:
             rows = yield from self._shelf.reading(known.name)
         except StorageFailed:
             return
-        summary, generation = rows.summary(), rows.generation
+        with rows.lock:
+            which = Which.of(rows, -1 if stamp is None else stamp.inode)
+            summary, count = rows.summary(), rows.rows
         if self._runs.get(known.name) is not known:
             return  # removed meanwhile
-        is_other = known.rows > 0 and (generation != known.generation or rows.rows < known.rows)
-        known.rows, known.generation = rows.rows, generation
+        is_other = count < known.rows or (known.which is not None and not which.continues(known.which))
+        if is_other and known.rows:
+            known.replaced = self.number + 1
+        known.rows, known.which = count, which
         known.metrics = metrics_of(summary)
         times = summary.get("_timestamp", (None, None, None))
         known.times = times[1], times[2]
-        if is_other:
-            known.replaced = self.number + 1
         self._publish(known)
 
     def watch_signs(self) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml_logger import parameters, runs
 from ml_logger.columns.opcodes import Machine
 from ml_logger.dashboard.places import METRICS, PARAMETERS, SIGN, Stamp
+from ml_logger.dashboard.rows import Rows
 from ml_logger.errors import CorruptData, UntrustedData
 
 #: Bytes of the small files of a run that are read: with more in it, one is left out.
@@ -44,6 +46,25 @@ class Sign(NamedTuple):
     until: float
 
 
+class Which(NamedTuple):
+    """Which rows were read: those of one file, as one object of the shelf has them, which may be made anew later."""
+
+    inode: int
+    rows: weakref.ref[Rows]
+    generation: int
+
+    @classmethod
+    def of(cls, rows: Rows, inode: int) -> Which:
+        """Return which rows they are now."""
+        return cls(inode, weakref.ref(rows), rows.generation)
+
+    def continues(self, before: Which) -> bool:
+        """Tell whether rows that were told of before are still what they were."""
+        if self.rows() is before.rows():
+            return self.generation == before.generation
+        return self.inode == before.inode
+
+
 class Known:
     """One run: what was read of it, and the JSON that tells it.
 
@@ -51,15 +72,15 @@ class Known:
         files: the stamps of its telling files when they were last looked at.
         size: the bytes of its other files.
         rows, times, metrics: what is told of its rows: how many, the first and the last time, and the metrics as JSON.
-        generation: that of its rows, see `Rows.generation`.
+        which: which rows were read.
         read: when its rows were last read.
         head, parameters, version: its JSON as it is told, in two parts, and the version of the index that brought it.
         replaced: the version in which its rows were last found to be others.
     """
 
     __slots__ = (
-        *("files", "generation", "given", "head", "metrics", "name", "notes", "parameters", "read", "replaced"),
-        *("rows", "sign", "size", "times", "version"),
+        *("files", "given", "head", "metrics", "name", "notes", "parameters", "read", "replaced"),
+        *("rows", "sign", "size", "times", "version", "which"),
     )
 
     def __init__(self, name: str) -> None:
@@ -72,17 +93,10 @@ class Known:
         self.rows = 0
         self.times: runs.Times = (None, None)
         self.metrics = b"{}"
-        self.generation = 0
+        self.which: Which | None = None
         self.read = -math.inf
         self.head, self.parameters = b"", b"{}"
         self.version = self.replaced = 0
-
-    def see(self, files: dict[str, Stamp]) -> None:
-        """Note what its files are now; rows of another file are others."""
-        before, now = self.files.get(METRICS), files.get(METRICS)
-        if before is not None and now is not None and before[:2] != now[:2]:
-            self.generation = -1
-        self.files = files
 
     def line(self) -> bytes:
         """Return all that is told, as JSON."""

@@ -12,7 +12,8 @@ from ml_logger.columns import portions
 from ml_logger.columns.portions import Mark, Source
 from ml_logger.columns.segments import Shapes
 from ml_logger.columns.table import Columns
-from ml_logger.dashboard.series import Series
+from ml_logger.dashboard.few import goes_on, new_rows
+from ml_logger.dashboard.series import Series, as_float
 from ml_logger.dashboard.summaries import Summaries, Told
 from ml_logger.errors import CorruptData, UntrustedData
 
@@ -82,6 +83,7 @@ class Rows:
         self._summaries = Summaries()
         self._series: dict[str, Series] = {}
         self._mark: Mark | None = None
+        self._tail: bytes | None = None  # the bytes before the mark, where few rows were read behind the last one
         self._look: Look | None = None
         self._settled = 0  # rows before the mark; what is behind may yet be something else
         self._settled_summaries: Summaries | None = None
@@ -174,7 +176,11 @@ class Rows:
             return False
         try:
             source = portions.source_of(descriptor, status, length)
-            if not is_same and portions.start_of(self._mark, source) == 0:
+            if not (lacking or self.refused) and self._add_few(source, {*keys, *self._series}):
+                os.close(descriptor)
+                self._look = look
+                return False
+            if not is_same and not goes_on(source, self._mark, self._tail):
                 self._restart()
                 lacking = []
             self._make_room(keys)
@@ -184,6 +190,26 @@ class Rows:
         self._look = look if not is_same else self._look
         self._work = self._decode(descriptor, source, lacking, {*keys, *self._series})
         return True
+
+    def _add_few(self, source: Source, wanted: set[str]) -> bool:
+        """Add the rows behind the mark, where they are few; tell whether all is done."""
+        new = new_rows(source, self._mark, self._tail) if self.rows == self._settled else None
+        if new is None:
+            return False
+        for row in new.rows:
+            self._add_row(row, wanted)
+        self._mark, self._tail, self._settled = new.mark, new.tail, self.rows
+        return True
+
+    def _add_row(self, row: dict[str, Any], wanted: set[str]) -> None:
+        for key, value in row.items():
+            is_new = key not in self._summaries
+            self._summaries.add_one(key, value)
+            if key in wanted and key in self._summaries and (is_new or key in self._series):
+                series = self._series.setdefault(key, Series())
+                if isinstance(value, (int, float)):
+                    series.append(self.rows, as_float(value))
+        self.rows += 1
 
     def _is_same(self, look: Look, *, being_written: bool) -> bool:
         if self._look is None or not being_written:
@@ -220,7 +246,7 @@ class Rows:
                     self._add(event, wanted)
                     yield
                 elif isinstance(event, portions.Settled):
-                    self._mark, self._settled = event.mark, self.rows
+                    self._mark, self._tail, self._settled = event.mark, None, self.rows
                     self._settled_summaries = self._summaries.copy() if event.mark.offset < source.size else None
         finally:
             os.close(descriptor)

@@ -102,6 +102,15 @@ class Series:
             self._positions.extend(rows + (np.arange(len(values)) if positions is None else positions))
         self._values.extend(values)
 
+    def append(self, row: int, value: float) -> None:
+        """Append the number of one row."""
+        if self._positions is None and row != self.count:
+            self._positions = Growing(np.int64)
+            self._positions.extend(np.arange(self.count))
+        if self._positions is not None:
+            self._positions.extend((row,))
+        self._values.extend((value,))
+
     def cut(self, rows: int) -> None:
         """Forget the values of all rows behind the first ones."""
         count = self.place_of(rows)

@@ -50,6 +50,22 @@ class Summaries:
         low, high = extent(numbers_of(column)[1])
         self._told[key] = (_last_of(column), min(known[1], low), max(known[2], high))
 
+    def add_one(self, key: str, value: Any) -> None:
+        """Take in the value that comes next of a column."""
+        known = self._told.get(key)
+        if known is None:
+            if len(self._told) >= MOST_COLUMNS:
+                return
+            known = (None, math.inf, -math.inf)
+        _, low, high = known
+        if isinstance(value, str):
+            self._told[key] = (value[:MOST_CHARACTERS], low, high)
+            return
+        number = as_float(value) if isinstance(value, (int, float)) else None
+        if number is not None and math.isfinite(number):
+            low, high = min(low, number), max(high, number)
+        self._told[key] = (number, low, high)
+
     def told(self) -> dict[str, Told]:
         """Return what is told of each column."""
         return {

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from ml_logger import keys
 from ml_logger.dashboard.curves import columns_of
 from ml_logger.dashboard.index import Index
+from ml_logger.dashboard.known import Which
 from ml_logger.dashboard.lines import Line, LineAsked, news_of
 from ml_logger.dashboard.places import METRICS, Stamp
 from ml_logger.dashboard.rows import Rows
@@ -124,11 +125,11 @@ def _series(lines: list[Line]) -> bytes:
 class _Run:
     """What a page knows of the rows of a run: how many it was told of, up to which of each series, and which ones."""
 
-    __slots__ = ("begin", "generation", "lines", "rows")
+    __slots__ = ("begin", "lines", "rows", "which")
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, which: Which | None = None) -> None:
         self.begin = self.rows = rows
-        self.generation: int | None = None
+        self.which = which
         self.lines: dict[tuple[str, str], int] = {}
 
 
@@ -237,6 +238,10 @@ class Stream:
                 self._files[key] = stamp
         return changed
 
+    def _inode(self, run: str) -> int:
+        stamp = self._look(metrics_file(run))
+        return -1 if stamp is None else stamp.inode
+
     def _look(self, key: str) -> Stamp | None:
         try:
             status = os.stat(self._path(key), follow_symlinks=False)
@@ -266,14 +271,14 @@ class Stream:
             reading.close()
         with rows.lock:
             count = rows.rows
-            is_other = known.generation not in (None, rows.generation) or run in self._replaced
+            which = Which.of(rows, self._inode(run))
+            is_other = run in self._replaced or not (known.which is None or which.continues(known.which))
             if is_other or count < known.rows or count - known.rows > MOST_ROWS:
                 self._replaced.discard(run)
-                self._runs[run] = _Run(count)
-                self._runs[run].generation = rows.generation
+                self._runs[run] = _Run(count, which)
                 yield told(kind="reset", run=run)
                 return
-            known.generation = rows.generation
+            known.which = which
             for key, x in product(self.question.keys, self.question.xs) if count > known.rows else ():
                 line = news_of(rows, LineAsked(run, key, x), known.lines.get((key, x), known.begin), MOST_ROWS)
                 if not line.is_missing:
