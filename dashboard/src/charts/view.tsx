@@ -22,6 +22,7 @@ export function ChartsView() {
   const charts = () => groups.filter(isOpen).flatMap(({ keys: mine }) => mine.map((key) => ({ spec: specOf(key), runs: shown.value.runs, range: settings.value.range })));
   return (
     <section class="charts" aria-label="Charts">
+      <h1 class="unseen">Charts</h1>
       <Tools>
         <ExportMenu name="all charts" charts={charts} />
       </Tools>
@@ -92,19 +93,20 @@ function Tools({ children }: { children: ComponentChildren }) {
         value={keys}
         onInput={(event) => setQuery({ keys: event.currentTarget.value })}
       />
-      <label>
-        x
-        <select value={x} onChange={(event) => setX(event.currentTarget.value)}>
+      <span class="field">
+        <label for="charts-x">x</label>
+        <select id="charts-x" value={x} onChange={(event) => setX(event.currentTarget.value)}>
           {[...COLUMNS, ...shown.value.keys.map((key): [string, string] => [key, key])].map(([column, name]) => (
             <option key={column} value={column}>
               {name}
             </option>
           ))}
         </select>
-      </label>
-      <label>
-        Smoothing
+      </span>
+      <span class="field">
+        <label for="charts-smooth">Smoothing</label>
         <input
+          id="charts-smooth"
           type="range"
           min="0"
           max="0.99"
@@ -113,19 +115,19 @@ function Tools({ children }: { children: ComponentChildren }) {
           onInput={(event) => setQuery({ smooth: event.currentTarget.value === "0" ? null : event.currentTarget.value })}
         />
         <output>{smooth.toFixed(2)}</output>
-      </label>
+      </span>
       <Toggle name="logx" label="log x" isOn={logX} />
       <Toggle name="logy" label="log y" isOn={logY} />
-      <label>
-        Runs
-        <select value={mode} onChange={(event) => setQuery({ lines: event.currentTarget.value === "auto" ? null : event.currentTarget.value })}>
+      <span class="field">
+        <label for="charts-runs">Runs</label>
+        <select id="charts-runs" value={mode} onChange={(event) => setQuery({ lines: event.currentTarget.value === "auto" ? null : event.currentTarget.value })}>
           {MODES.map(([value, name]) => (
             <option key={value} value={value}>
               {name}
             </option>
           ))}
         </select>
-      </label>
+      </span>
       {range && <button onClick={() => setRange(null)}>Show all of x</button>}
       <span class="gap" />
       {children}
