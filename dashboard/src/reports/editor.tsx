@@ -22,7 +22,7 @@ interface EditorProps {
   draft: Draft;
   /** The text that is stored, to tell whether anything was changed. */
   stored: string;
-  onDone: () => void;
+  onDone: (isSaved: boolean) => void;
 }
 
 export function Editor({ file, folder, draft, stored, onDone }: EditorProps) {
@@ -44,7 +44,7 @@ export function Editor({ file, folder, draft, stored, onDone }: EditorProps) {
     try {
       await edit({ action: "write", key: file, text, etag: over });
       dropDraft(file);
-      onDone();
+      onDone(true);
     } catch (error) {
       if (!(error instanceof Refused && error.status === 409)) return say(error instanceof Error ? error.message : String(error));
       meet(await getReport(file).catch(() => ({ html: "", text: "", etag: null })));
@@ -54,7 +54,7 @@ export function Editor({ file, folder, draft, stored, onDone }: EditorProps) {
   const cancel = () => {
     if (isChanged && !isLeaving) return leave(true);
     dropDraft(file);
-    onDone();
+    onDone(false);
   };
   const onKey = (event: KeyboardEvent) => {
     const isSave = (event.ctrlKey || event.metaKey) && event.key === "s";

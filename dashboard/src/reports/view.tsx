@@ -23,24 +23,25 @@ export function fileOf(path: string): { file: string; folder: string } {
 
 export function ReportsView() {
   const { file, folder } = fileOf(route.value.path);
+  const [saved, count] = useState(0);
   return (
     <div class="reports">
-      <Others now={file} />
-      <Shown key={file} file={file} folder={folder} />
+      <Others now={file} saved={saved} />
+      <Shown key={file} file={file} folder={folder} onSaved={() => count((n) => n + 1)} />
     </div>
   );
 }
 
 /** Loads a report, and again when its file changes; null where there is none. */
-function useReport(file: string): { report: Report | null | undefined; fault: string; again: () => void } {
+function useReport(file: string): { report: Report | null | undefined; fault: string; again: () => Promise<void> } {
   const [report, take] = useState<Report | null | undefined>(undefined);
   const [fault, say] = useState("");
   const asked = useRef(0);
-  const again = () => {
+  const again = async () => {
     const mine = ++asked.current;
     // Asked in two steps, as browsers report each 404 as an error, and no report is none.
     const ask = async () => ((await fileEntry(file)) ? getReport(file) : null);
-    ask().then(
+    await ask().then(
       (found) => mine === asked.current && (say(""), take((known) => (known && known.etag === found?.etag ? known : found))),
       (error: unknown) => {
         if (mine !== asked.current) return;
@@ -50,13 +51,13 @@ function useReport(file: string): { report: Report | null | undefined; fault: st
     );
   };
   useEffect(() => {
-    again();
-    return watch({ files: [file], onFile: (key) => key === file && again() });
+    void again();
+    return watch({ files: [file], onFile: (key) => key === file && void again() });
   }, [file]);
   return { report, fault, again };
 }
 
-function Shown({ file, folder }: { file: string; folder: string }) {
+function Shown({ file, folder, onSaved }: { file: string; folder: string; onSaved: () => void }) {
   const { report, fault, again } = useReport(file);
   const [draft, edit] = useState<Draft | null>(null);
   const place = useRef<HTMLElement>(null);
@@ -69,7 +70,10 @@ function Shown({ file, folder }: { file: string; folder: string }) {
   useAnchor(report?.html);
   const name = folder.split("/").at(-1) || "Report";
   if (draft) {
-    const done = () => (edit(null), again());
+    const done = (isSaved: boolean) => {
+      if (isSaved) onSaved();
+      void again().then(() => edit(null)); // not before: nobody should see the text that was there
+    };
     return (
       <section class="report editing" aria-label="Report">
         <Editor file={file} folder={folder} draft={draft} stored={report?.text ?? ""} onDone={done} />
@@ -155,7 +159,7 @@ function ExportButton({ title, article }: { title: string; article: () => HTMLEl
 const MOST_LISTED = 200;
 
 /** All reports that there are. */
-function Others({ now }: { now: string }) {
+function Others({ now, saved }: { now: string; saved: number }) {
   const [found, take] = useState<string[]>([]);
   useEffect(() => {
     const asked = new URLSearchParams({ pattern: "**/README.md", limit: String(MOST_LISTED) });
@@ -163,7 +167,7 @@ function Others({ now }: { now: string }) {
       ({ entries }) => take(entries.map(([key]) => key)),
       () => undefined,
     );
-  }, [now]);
+  }, [now, saved]);
   if (found.length === 0) return null;
   return (
     <nav class="others" aria-label="Reports">
