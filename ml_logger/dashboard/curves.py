@@ -56,13 +56,13 @@ def curve_of(rows: Rows, key: str, x: str) -> Curve | None:
     over = rows.series(columns_of(key, x)[1])
     if over is None or not over.count:
         return None
-    x0 = _first(over) if x == RELATIVE else None
+    x0 = first_of(over) if x == RELATIVE else None
     if over.gapless and over.ascends():
         return _OverColumn(series, over, x0)
     return _Paired(_pairs(rows, columns_of(key, x), series, over), x0)
 
 
-def _first(series: Series) -> float:
+def first_of(series: Series) -> float:
     """Return the first finite number, as the time when the first row was written."""
     first = float(series.values[0])
     return first if math.isfinite(first) else next(iter(series.values[np.isfinite(series.values)].tolist()), 0.0)
@@ -115,7 +115,7 @@ class Pairs:
 
     def __init__(self, series: Series, over: Series) -> None:
         self.of = series.count, over.count
-        self.xs, self.ys = _ordered(*_common(series, over))
+        self.xs, self.ys = ordered(*_common(series, over))
         self.pyramid = Pyramid()
         self.pyramid.extend(self.ys)
 
@@ -166,7 +166,7 @@ def _common(series: Series, over: Series) -> tuple[Array, Array]:
     return over.values[places[has]], series.values[has]
 
 
-def _ordered(xs: Array, ys: Array) -> tuple[Array, Array]:
+def ordered(xs: Array, ys: Array) -> tuple[Array, Array]:
     """Return those that have a finite x, in its order."""
     finite = np.isfinite(xs)
     if not finite.all():

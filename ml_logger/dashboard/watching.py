@@ -19,10 +19,9 @@ from ml_logger import keys
 from ml_logger.dashboard.curves import columns_of
 from ml_logger.dashboard.index import Index
 from ml_logger.dashboard.known import Which
-from ml_logger.dashboard.lines import Line, LineAsked, news_of
+from ml_logger.dashboard.news import Line, encoded, line_of
 from ml_logger.dashboard.places import METRICS, Stamp
 from ml_logger.dashboard.rows import Rows
-from ml_logger.dashboard.series_wire import encode
 from ml_logger.dashboard.shelf import Shelf
 from ml_logger.errors import CorruptData, StorageFailed
 
@@ -119,7 +118,7 @@ def told(**message: Any) -> bytes:
 
 
 def _series(lines: list[Line]) -> bytes:
-    return packed(SERIES_KIND, b"".join(encode(lines, (), 64)))
+    return packed(SERIES_KIND, encoded(lines))
 
 
 class _Run:
@@ -280,8 +279,8 @@ class Stream:
                 return
             known.which = which
             for key, x in product(self.question.keys, self.question.xs) if count > known.rows else ():
-                line = news_of(rows, LineAsked(run, key, x), known.lines.get((key, x), known.begin), MOST_ROWS)
-                if not line.is_missing:
+                line = line_of(rows, run, key, x, known.lines.get((key, x), known.begin))
+                if line is not None:
                     known.lines[key, x] = count
                     held.append(line)
             known.rows = count
