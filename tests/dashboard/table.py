@@ -20,7 +20,7 @@ def row(page: Page, run: str) -> Locator:
 
 def in_order(page: Page) -> list[str]:
     """Return the names of the runs that are drawn, from the top."""
-    links = grid(page).locator("[role=row][data-index] a[href]")
+    links = page.locator("[role=row][data-index] a[href]")
     told = links.evaluate_all("all => all.map(one => [+one.closest('[role=row]').dataset.index, one.title])")
     return [name for _, name in sorted(told)]
 

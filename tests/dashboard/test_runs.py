@@ -26,8 +26,9 @@ BY_NAME = sorted(RUNS)
 @pytest.fixture
 def table(open_page: Callable[..., Page], site: Server) -> Page:
     """The runs, by name."""
-    page = open_page(f"{site.url}/#/runs?sort=name")
+    page = open_page(f"{site.url}/#/runs?sort=name", viewport={"width": 1800, "height": 800})
     wait_for_runs(page, BY_NAME)
+    page.get_by_role("columnheader", name="loss").wait_for()
     return page
 
 
@@ -43,7 +44,7 @@ def test_what_tells_runs_apart_is_shown(table: Page) -> None:
 
 def test_rows_have_the_line_of_their_charts(table: Page) -> None:
     """The table is the legend: beside each name is a line in the color and the style of the run."""
-    swatches = grid(table).locator(".swatch").evaluate_all("all => all.map(one => one.style.background)")
+    swatches = table.locator(".runs-table .swatch").evaluate_all("all => all.map(one => one.style.background)")
 
     assert len(swatches) == len(RUNS)
     assert all(background.startswith(("hsl", "rgb", "repeating-linear-gradient")) for background in swatches)
@@ -112,9 +113,9 @@ def test_columns_are_chosen(table: Page) -> None:
     """Any parameter and the least and greatest value of a metric can be a column, and any column can go."""
     table.get_by_role("button", name="Columns").click()
     panel = table.get_by_role("dialog", name="Columns")
-    panel.get_by_label("status").uncheck()
+    panel.get_by_role("checkbox", name="status of the run").uncheck()
     panel.get_by_label("Narrow the list").fill("loss")
-    panel.get_by_label("loss least").check()
+    panel.get_by_role("checkbox", name="loss least").check()
     table.keyboard.press("Escape")
     expect(table.get_by_role("columnheader", name="min loss")).to_have_count(1)
     assert "status" not in headers(table)
@@ -199,10 +200,11 @@ def test_the_parts_share_the_window(table: Page) -> None:
     """The bar between the table and the charts moves by keys, either part can be alone, and it is kept."""
     bar = table.get_by_role("separator", name="The size of the table")
     bar.focus()
-    before = grid(table).bounding_box() or {}
+    before = table.locator(".runs-table").bounding_box()
+    assert before is not None
     table.keyboard.press("ArrowLeft")
     table.wait_for_function(
-        "width => document.querySelector('[role=grid]').clientWidth < width", arg=before["width"] - 20
+        "width => document.querySelector('.runs-table').clientWidth < width", arg=before["width"] - 20
     )
     table.get_by_role("button", name="Charts", exact=True).click()
     expect(grid(table)).to_have_count(0)
@@ -245,6 +247,7 @@ def wide(dashboard: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
     for number in range(300):
         with ML_Logger(root=str(folder), prefix=f"many/{number}", silent=True) as logger:
             logger.log_params(Args={f"p{at}": number * at for at in range(1, 121)})
+            logger.log(0, loss=number)
     server = Server(folder)
     server.start()
     yield server
@@ -259,7 +262,7 @@ def test_only_what_is_in_view_is_drawn(open_page: Callable[..., Page], wide: Ser
     expect(grid(page)).to_have_attribute("aria-rowcount", "301")
     for where in (0, 0.5, 1):
         script = "([box, where]) => box.scrollTo(where * box.scrollWidth, where * box.scrollHeight)"
-        page.evaluate(script, [grid(page).element_handle(), where])
+        page.evaluate(script, [page.locator(".runs-table").element_handle(), where])
         row(page, f"many/{round(where * 299)}").wait_for()
         assert page.get_by_role("row").count() < 60
         assert page.get_by_role("gridcell").count() < 60 * 30
@@ -284,6 +287,7 @@ def test_texts_of_runs_never_run(open_page: Callable[..., Page], dashboard: None
         page.get_by_title(attack, exact=True).first.wait_for()
         assert page.title() == "ML-Logger"
         assert page.locator(".runs img").count() == 0
+        page.close()
     finally:
         server.stop()
 

@@ -94,3 +94,8 @@ export function open(row: Row): void {
   if (row.run === null) fold(row);
   else go("run", row.run);
 }
+
+/** Give the keyboard to the table. */
+export function focusTable(): void {
+  document.querySelector<HTMLElement>(".runs-table .grid")?.focus({ preventScroll: true });
+}

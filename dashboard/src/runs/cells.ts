@@ -71,11 +71,11 @@ function meanOf(values: readonly unknown[]): string {
 /** Tags, each in a frame of its own. */
 export function fillTags(box: HTMLElement, tags: readonly string[]): void {
   box.replaceChildren(
-    ...tags.map((tag) => {
+    ...tags.flatMap((tag) => {
       const made = document.createElement("span");
       made.className = "tag";
       made.textContent = tag;
-      return made;
+      return [made, " "];
     }),
   );
 }

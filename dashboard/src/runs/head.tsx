@@ -25,7 +25,7 @@ function direction(id: string): "ascending" | "descending" | "none" {
 
 export function Head({ layout }: { layout: Layout }) {
   return (
-    <div role="rowgroup" class="head" style={{ width: `${layout.width}px` }}>
+    <div role="rowgroup" id="runs-head" class="head" style={{ width: `${layout.width}px` }}>
       <div role="row" aria-rowindex={1}>
         <div role="columnheader" class="named" aria-colindex={1} aria-sort={direction("name")} style={{ width: `${layout.nameWidth}px` }}>
           <All />

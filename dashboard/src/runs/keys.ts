@@ -1,7 +1,7 @@
 /** The keys of the runs view: what each does, for the one who presses it and for the help. */
 
 import { canWrite, selected } from "../state";
-import { current, fold, moveBy, moveTo, open, put, runsOf, select, targets, toggle } from "./act";
+import { current, focusTable, fold, moveBy, moveTo, open, put, runsOf, select, targets, toggle } from "./act";
 import { ask } from "./asked";
 import { rows } from "./shown";
 
@@ -77,16 +77,16 @@ function isPressed(event: KeyboardEvent): boolean {
   return (key === "Enter" || key === " ") && target instanceof HTMLElement && target.matches("button, a, input, summary");
 }
 
-/** Where the keys work: in the table, and where nothing has the focus; outside of it only those that go into it. */
+/** Where the keys work: everywhere but in charts, which have their own, and in fields; outside only those that lead here. */
 export function onKey(event: KeyboardEvent): void {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (isTaken(event.target) || isPressed(event)) return;
   const target = event.target instanceof Element ? event.target : document.body;
-  const isHere = target === document.body || target.closest(".runs-table") !== null;
+  const isHere = target === document.body || (target.closest(".runs") !== null && target.closest(".charts") === null);
   if (!isHere && event.key !== "/" && event.key !== "?") return;
   const key = usable().find(({ keys }) => keys.includes(event.key) || (event.shiftKey && keys.includes(event.key.toLowerCase())));
   if (!key) return;
   event.preventDefault();
-  if (event.key !== "/" && event.key !== "?") document.querySelector<HTMLElement>(".runs-table")?.focus({ preventScroll: true });
+  if (event.key !== "/" && event.key !== "?") focusTable();
   key.act(event);
 }

@@ -3,7 +3,7 @@
 import { effect, signal, type Signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { pointed, runs, selected } from "../state";
-import { cursor, extendTo, moveTo, open, runsOf, select, toggle } from "./act";
+import { cursor, extendTo, focusTable, moveTo, open, runsOf, select, toggle } from "./act";
 import type { Column, Scan } from "./columns";
 import { columnsIn, offsets, reveal, ROW, rowsDrawn, rowsIn } from "./geometry";
 import { Head, HEAD } from "./head";
@@ -81,13 +81,6 @@ export function RunTable() {
     <div
       ref={box}
       class="runs-table"
-      role={group.value.length ? "treegrid" : "grid"}
-      tabIndex={0}
-      aria-label="Runs"
-      aria-rowcount={rows.value.length + 1}
-      aria-colcount={columns.value.length + 1}
-      aria-multiselectable="true"
-      aria-activedescendant={activeId(port)}
       onScroll={(event) => {
         port.top = event.currentTarget.scrollTop;
         port.left = event.currentTarget.scrollLeft;
@@ -95,19 +88,36 @@ export function RunTable() {
         draw();
       }}
     >
+      <Grid active={activeId(port)} />
       {layout && <Head layout={layout} />}
       <div
-        role="rowgroup"
         class="body"
         style={{ height: `${rows.value.length * ROW}px`, width: `${layout?.width ?? 0}px` }}
         onClick={click}
         onPointerOver={(event) => (pointed.value = runAt(event.target))}
         onPointerLeave={() => (pointed.value = null)}
       >
-        <div ref={names} class="names" style={{ width: `${layout?.nameWidth ?? 0}px` }} />
+        <div ref={names} id="runs-names" class="names" role="rowgroup" style={{ width: `${layout?.nameWidth ?? 0}px` }} />
         <div ref={cells} class="cells" style={{ left: `${layout?.nameWidth ?? 0}px` }} />
       </div>
     </div>
+  );
+}
+
+/** What the keyboard and assistive programs know as the table: it owns the rows, and they own the cells, which stand apart. */
+function Grid({ active }: { active: string | undefined }) {
+  return (
+    <div
+      class="grid"
+      role={group.value.length ? "treegrid" : "grid"}
+      tabIndex={0}
+      aria-label="Runs"
+      aria-owns="runs-head runs-names"
+      aria-rowcount={rows.value.length + 1}
+      aria-colcount={columns.value.length + 1}
+      aria-multiselectable="true"
+      aria-activedescendant={active}
+    />
   );
 }
 
@@ -160,6 +170,7 @@ function click(event: MouseEvent): void {
   else if (event.shiftKey) extendTo(row.key, cursor.peek() ?? row.key);
   else if (event.ctrlKey || event.metaKey) select(row, false);
   if (!(target instanceof HTMLInputElement)) moveTo(index);
+  focusTable();
 }
 
 /** Select by a checkbox, which shows what is so, whatever the browser has made of the click. */

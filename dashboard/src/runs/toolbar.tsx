@@ -2,7 +2,7 @@
 
 import { hashOf, setQuery } from "../route";
 import { canWrite, found, hidden, listed, query, runs, selected } from "../state";
-import { put } from "./act";
+import { focusTable, put } from "./act";
 import { ColumnMenu, GroupMenu } from "./choosers";
 import { ask } from "./asked";
 import { faultOf } from "./search";
@@ -50,7 +50,7 @@ function leave(event: KeyboardEvent): void {
   const input = event.currentTarget as HTMLInputElement;
   if (event.key === "Escape" && input.value === "") input.blur();
   if (event.key === "Escape") setQuery({ q: null });
-  if (event.key === "Enter" || event.key === "ArrowDown") document.querySelector<HTMLElement>(".runs-table")?.focus();
+  if (event.key === "Enter" || event.key === "ArrowDown") focusTable();
   if (["Escape", "Enter", "ArrowDown"].includes(event.key)) event.preventDefault();
 }
 

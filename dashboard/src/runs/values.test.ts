@@ -29,6 +29,6 @@ test("numbers are read as JSON words them and as people type them", () => {
 });
 
 test("numbers in names sort by what they are worth", () => {
-  const names = ["run-10", "run-9", "Run-2"];
-  expect(names.sort((one, other) => (naturalKey(one) < naturalKey(other) ? -1 : 1))).toEqual(["Run-2", "run-9", "run-10"]);
+  const names = ["run-10", "run-9", "Run-2", "lr-0.001", "lr-0.0003"];
+  expect(names.sort((one, other) => (naturalKey(one) < naturalKey(other) ? -1 : 1))).toEqual(["lr-0.0003", "lr-0.001", "Run-2", "run-9", "run-10"]);
 });

@@ -73,12 +73,12 @@ export function formatSize(bytes: number): string {
 const NATURAL = new Map<string, string>();
 const MANY = 100_000;
 
-/** A text such that `run-2` sorts before `run-10`. */
+/** A text such that `run-2` sorts before `run-10`, and `lr-0.0003` before `lr-0.001`. */
 export function naturalKey(text: string): string {
   let key = NATURAL.get(text);
   if (key === undefined) {
     if (NATURAL.size > MANY) NATURAL.clear();
-    key = text.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(16, "0"));
+    key = text.toLowerCase().replace(/(\d+)(\.\d+)?/g, (_, whole: string, part = "") => whole.padStart(16, "0") + part);
     NATURAL.set(text, key);
   }
   return key;
