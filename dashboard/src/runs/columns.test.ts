@@ -15,7 +15,7 @@ function scanned(runs: Run[]): Scan {
 const TWO = scanned([
   run("a", { parameters: { "Args.lr": 0.1, "Args.env": "door", "Args.only": 1, "Args.list": [1, 2] }, metrics: { loss: [1, 0, 2] } }),
   run("b", { parameters: { "Args.lr": 0.2, "Args.env": "door", "Args.list": [1, 2] }, metrics: { reward: ["NaN", 0, 5] } }),
-  run("c without any"),
+  run("c without any", { status: "completed" }),
 ]);
 
 test("parameters that do not tell runs apart are left out, and of a single run none", () => {
@@ -40,9 +40,9 @@ test("the folder that all runs are in is told once", () => {
   expect(scanned([run("me/a"), run("you/b")]).common).toBe("");
 });
 
-test("tags and notes have columns where there are some", () => {
+test("states, tags and notes have columns where there are some", () => {
   const ids = usual(scanned([run("a", { tags: ["x"], note: "y" }), run("b")]));
-  expect(ids).toEqual(["status", "start", "duration", "tags", "rows", "note"]);
+  expect(ids).toEqual(["start", "duration", "tags", "rows", "note"]);
 });
 
 test("the value in a column is that of the run, with numbers as numbers", () => {

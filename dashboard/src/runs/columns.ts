@@ -32,6 +32,7 @@ export interface Scan {
   /** The folder that all of them are in, and how long names are without it. */
   common: string;
   longestName: number;
+  hasStatus: boolean;
   hasTags: boolean;
   hasNotes: boolean;
   /** How many runs have parameters. */
@@ -49,7 +50,6 @@ const FIELDS: Record<string, [label: string, width: number, isNumber: boolean]> 
   tags: ["tags", 150, false],
   note: ["note", 200, false],
 };
-const FIELDS_AT_FIRST = ["status", "start", "duration"];
 /** Parameters that log states and times: the fields tell them. */
 const OF_THE_JOB = "job.";
 /** Runs that are looked at before others get their turn. */
@@ -60,7 +60,7 @@ export function* scan(runs: readonly Run[]): Generator<void, Scan> {
   const parameters = new Map<string, Seen>();
   const metrics = new Set<string>();
   const common = commonFolder(runs.map((run) => run.run));
-  const found = { longestName: 0, hasTags: false, hasNotes: false, described: 0 };
+  const found = { longestName: 0, hasStatus: false, hasTags: false, hasNotes: false, described: 0 };
   for (const [at, run] of runs.entries()) {
     if (at % STEP === STEP - 1) yield;
     let own = 0;
@@ -71,6 +71,7 @@ export function* scan(runs: readonly Run[]): Generator<void, Scan> {
     for (const key in run.metrics) metrics.add(key);
     if (own > 0) found.described++;
     found.longestName = Math.max(found.longestName, run.run.length - common.length);
+    found.hasStatus ||= run.status !== null || run.alive !== null;
     found.hasTags ||= run.tags.length > 0;
     found.hasNotes ||= run.note !== "";
   }
@@ -109,7 +110,9 @@ export function differs(found: Scan, name: string): boolean {
 export function usual(found: Scan): string[] {
   const names = [...found.parameters.keys()].filter((name) => differs(found, name) && !name.startsWith(OF_THE_JOB));
   return [
-    ...FIELDS_AT_FIRST,
+    ...(found.hasStatus ? ["status"] : []),
+    "start",
+    "duration",
     ...(found.hasTags ? ["tags"] : []),
     ...names.map((name) => `param:${name}`),
     ...found.metrics.map((key) => `last:${key}`),

@@ -34,7 +34,7 @@ const FEW = 500;
 const ORDER_PAUSE = 200;
 const SCAN_PAUSE = 2000;
 
-const NOTHING: Scan = { parameters: new Map(), metrics: [], common: "", longestName: 0, hasTags: false, hasNotes: false, described: 0, runs: 0 };
+const NOTHING: Scan = { parameters: new Map(), metrics: [], common: "", longestName: 0, hasStatus: false, hasTags: false, hasNotes: false, described: 0, runs: 0 };
 
 /** What is known of all runs that are found: it follows a little later where there are many. */
 export const scanned = signal<Scan>(NOTHING);
