@@ -1,5 +1,6 @@
 /** The one place that asks the server. Addresses are relative to the page, which may lie below any path. */
 
+import { signal } from "@preact/signals";
 import type { Report, RunsAnswer, SeriesAnswer, SeriesQuestion, Session } from "./types";
 import { decodeSeries } from "./wire";
 
@@ -13,9 +14,13 @@ export class Refused extends Error {
   }
 }
 
+/** How often the server has asked for a token: the session that there was is over. */
+export const turnedAway = signal(0);
+
 async function ask(address: string, options: RequestInit = {}): Promise<Response> {
   const answer = await fetch(address, { credentials: "same-origin", ...options });
   if (answer.ok) return answer;
+  if (answer.status === 401) turnedAway.value++;
   throw new Refused(answer.status, await reason(answer));
 }
 

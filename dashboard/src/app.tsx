@@ -4,6 +4,7 @@ import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { ChartsView } from "./charts/view";
 import { lazily } from "./lazy";
+import { endSession } from "./api";
 import { begin, connected } from "./live";
 import { Login } from "./login";
 import { hashOf, route } from "./route";
@@ -55,11 +56,25 @@ function Page() {
         <span class="gap" />
         <Connection />
         <ThemeSwitch />
+        {session.value?.required && <Leave name={session.value.name} />}
       </header>
       <main>
         <View />
       </main>
     </>
+  );
+}
+
+/** End the session; what the page knows goes with it. */
+function Leave({ name }: { name: string | null }) {
+  const leave = async () => {
+    await endSession();
+    location.reload();
+  };
+  return (
+    <button class="quiet" onClick={() => void leave()} title={name === null ? undefined : `Logged in as ${name}`}>
+      Log out
+    </button>
   );
 }
 

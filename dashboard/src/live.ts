@@ -94,9 +94,12 @@ function tell(message: Message): void {
   }
 }
 
-/** Load the runs, then listen. */
+/** Load the runs, then listen; if they do not come now, they come with the news. */
 export async function begin(): Promise<void> {
-  takeRuns(await getRuns(), false);
+  await getRuns().then(
+    (answer) => takeRuns(answer, false),
+    () => undefined,
+  );
   again(0);
 }
 

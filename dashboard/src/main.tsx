@@ -1,18 +1,30 @@
 /** Begin: trade a token in the address for a session, then show the page. */
 
+import { effect } from "@preact/signals";
 import { render } from "preact";
-import { beginSession, getSession } from "./api";
+import { beginSession, getSession, turnedAway } from "./api";
 import { App } from "./app";
 import { session } from "./state";
+
+function decoded(token: string): string {
+  try {
+    return decodeURIComponent(token);
+  } catch {
+    return token; // one with a % in it
+  }
+}
 
 async function main(): Promise<void> {
   const [, token] = /^#token=(.+)$/.exec(location.hash) ?? [];
   if (token) {
     history.replaceState(null, "", "#/runs"); // before anything else: nobody should copy it from the address
-    await beginSession(decodeURIComponent(token)).catch(() => undefined); // a wrong one: the page asks for another
+    await beginSession(decoded(token)).catch(() => undefined); // a wrong one: the page asks for another
     location.hash = "#/runs";
   }
   session.value = await getSession();
+  effect(() => {
+    if (turnedAway.value) void getSession().then((told) => (session.value = told), () => undefined);
+  });
   render(<App />, document.getElementById("app") as HTMLElement);
 }
 

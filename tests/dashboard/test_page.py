@@ -5,10 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import requests
+
+from ml_logger import tokens
 from ml_logger.testing import Server
+from tests.dashboard.proxy import below_a_path
+from tests.dashboard.runs import RUNS, fill
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+
+def test_it_shows_the_runs(page: Page) -> None:
+    """The page opens with all runs, counted, and hears of news."""
+    page.get_by_role("status").get_by_text(f"{len(RUNS)} runs · live").wait_for()
+
+    assert page.title() == "ML-Logger"
+
+
+def test_it_works_below_any_path(open_page: Callable[..., Page], guarded_site: tuple[Server, str]) -> None:
+    """Behind a proxy that shows the server below a path all is the same: assets, the session, runs, and news."""
+    server, secret = guarded_site
+    fill(server.data_dir, 1)
+    with below_a_path(server) as url:
+        page = open_page(f"{url}#token={secret}")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.get_by_role("status").get_by_text("1 run · live").wait_for()
+        page.reload()
+        page.get_by_role("status").get_by_text("1 run · live").wait_for()
+
+        page.close()  # before the proxy
+        assert len(asked) > 5 and [address for address in asked if not address.startswith(url)] == []
 
 
 def test_a_token_is_asked_for(
@@ -44,4 +72,51 @@ def test_the_token_leaves_nothing_that_scripts_can_read(
     assert secret not in str(cookies)
     page.reload()
     page.get_by_role("navigation", name="Views").wait_for()
+    troubles.clear()
+
+
+def test_who_leaves_is_out(
+    open_page: Callable[..., Page], guarded_site: tuple[Server, str], troubles: list[str]
+) -> None:
+    """After "Log out" the page asks for a token, and the cookie is worth nothing, also where it was kept."""
+    server, secret = guarded_site
+    page = open_page(f"{server.url}/#token={secret}")
+    leave = page.get_by_role("button", name="Log out")
+    leave.wait_for()
+    (cookie,) = page.context.cookies()
+    assert leave.get_attribute("title") == "Logged in as ann"
+    leave.click()
+
+    page.get_by_label("Token").wait_for()
+    assert page.context.cookies() == []
+    kept = {"Cookie": f"{cookie['name']}={cookie['value']}"}
+    assert requests.get(f"{server.url}/v1/entries", headers=kept, timeout=30).status_code == 401
+
+
+def test_a_revoked_token_ends_the_page(
+    open_page: Callable[..., Page], guarded_site: tuple[Server, str], troubles: list[str]
+) -> None:
+    """Who is looking when the token is revoked is asked for another one, and sees nothing more."""
+    server, secret = guarded_site
+    page = open_page(f"{server.url}/#token={secret}")
+    page.get_by_role("status").get_by_text("live", exact=False).wait_for()
+    tokens.revoke(tokens.path_in(server.data_dir), "ann")
+
+    page.get_by_label("Token").wait_for()
+    assert page.get_by_role("navigation").count() == 0
+    assert troubles and all("401" in trouble for trouble in troubles)
+    troubles.clear()
+
+
+def test_a_page_waits_for_its_server(open_page: Callable[..., Page], own_site: Server, troubles: list[str]) -> None:
+    """A server that is started again finds its pages: they say that it is away, and go on when it is back."""
+    page = open_page(own_site.url)
+    status = page.get_by_role("status")
+    status.get_by_text(f"{len(RUNS)} runs · live").wait_for()
+    own_site.stop()
+    status.get_by_text("not connected").wait_for()
+    own_site.start()
+
+    status.get_by_text(f"{len(RUNS)} runs · live").wait_for()
+    assert all("net::ERR" in trouble for trouble in troubles)
     troubles.clear()
