@@ -258,3 +258,47 @@ def test_appended_rows_alone_are_read(tmp_path: Path) -> None:
     (run,) = index.since(None).runs
     assert run.rows == 50_001 and b'"x":[-1,-1,49999]' in run.metrics
     assert steps <= 3
+
+
+def test_what_is_known_is_kept_from_one_start_to_the_next(server: Server) -> None:
+    """A server that starts again reads only the files that have changed meanwhile, and tells the same of the others."""
+    sign = json.dumps({"status": "training", "interval": 1e6}).encode()
+    for number, name in enumerate(("same", "grown", "gone", "other")):
+        for at, (file, data) in enumerate(
+            {
+                "metrics.pkl": records.encode({"x": float("nan")}) + records.encode({"x": number, "_timestamp": 5.0}),
+                "parameters.pkl": records.encode({"Args": {"n": number, "inf": float("inf")}}),
+                ".run.json": b'{"tags": ["a"], "note": "b"}',
+                "heartbeat.json": sign,
+            }.items()
+        ):
+            post(server, frames.encode(1 + 4 * number + at, Op.WRITE, f"{name}/{file}".encode(), data))
+    before = by_name(runs(server))
+    assert server.stop() == 0
+    kept = server.data_dir / ".ml_logger/runs.jsonl"
+    kept.write_bytes(kept.read_bytes().replace(b'["a"],"b"', b'["a"],"kept"'))
+    with (server.data_dir / "grown/metrics.pkl").open("ab") as file:
+        file.write(records.encode({"x": 9}))
+    (server.data_dir / "other/.run.json").write_bytes(b"{}")
+    (server.data_dir / "gone").rename(server.data_dir / "moved")
+    server.start()
+    after = by_name(runs(server))
+
+    assert sorted(after) == ["grown", "moved", "other", "same"]
+    assert after["same"] == {**before["same"], "note": "kept"}  # it was not read
+    assert after["grown"]["metrics"] == {"x": [9, 1, 9]} and after["grown"]["rows"] == 3
+    assert (after["other"]["tags"], after["other"]["note"], after["moved"]["note"]) == ([], "", "b")
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"x", b"\xff" * 50, b'"ml-logger index 1"\n{}', b'"ml-logger index 1"\n{"run":3}', b"[" * 9999]
+)
+def test_what_was_kept_and_is_damaged_is_as_good_as_nothing(damage: bytes, server: Server) -> None:
+    """A file of ours that makes no sense is passed over: all is read again."""
+    post(server, frames.encode(1, Op.WRITE, b"a/metrics.pkl", records.encode({"x": 1})))
+    kept = server.data_dir / ".ml_logger/runs.jsonl"
+    kept.write_bytes(damage)
+
+    assert by_name(runs(server))["a"]["metrics"] == {"x": [1, 1, 1]}
+    server.stop()
+    assert kept.read_bytes().startswith(b'"ml-logger index 1"\n{"run":"a"')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import stat
@@ -11,10 +10,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
-from typing import NamedTuple
+from pathlib import Path
 
 from ml_logger import keys
+from ml_logger.dashboard import memory
 from ml_logger.dashboard.known import LARGEST, Given, Known, Notes, Which, given_of, metrics_of, notes_of, sign_of
+from ml_logger.dashboard.listing import News
 from ml_logger.dashboard.places import METRICS, NOTES, PARAMETERS, SIGN, TELLING, Places, Seen, Stamp
 from ml_logger.dashboard.shelf import Shelf
 from ml_logger.errors import StorageFailed
@@ -27,43 +28,6 @@ Opener = Callable[[str], tuple[int, os.stat_result, int]]
 ROWS_EVERY = 1.0
 #: Runs that are gone, and still told of to those who knew them.
 MOST_REMOVED = 10_000
-#: Bytes of a list of runs that are given out at a time.
-PIECE = 2**18
-
-
-class News(NamedTuple):
-    """The runs that have changed since a version, or all of them.
-
-    Fields:
-        version: what they are.
-        complete: whether all runs were found.
-        reset: whether what was known before is to be forgotten.
-        runs: those that are new or have changed.
-        removed: the names of those that are gone.
-    """
-
-    version: str
-    complete: bool
-    reset: bool
-    runs: list[Known]
-    removed: list[str]
-
-    def __bool__(self) -> bool:
-        return bool(self.reset or self.runs or self.removed)
-
-    def encoded(self, before: bytes = b"{") -> Generator[bytes, None, None]:
-        """Yield it as JSON, in pieces; `before` is how the object begins."""
-        head = f'"version":"{self.version}","complete":{str(self.complete).lower()},"reset":{str(self.reset).lower()}'
-        held, size = [before, head.encode(), b',"runs":['], 0
-        for number, run in enumerate(self.runs):
-            line = run.line()
-            held += [b"," if number else b"", line]
-            size += len(line)
-            if size >= PIECE:
-                yield b"".join(held)
-                held, size = [], 0
-        removed = ",".join(json.dumps(name, ensure_ascii=False) for name in self.removed)
-        yield b"".join(held) + f'],"removed":[{removed}]}}'.encode()
 
 
 class Index:
@@ -79,7 +43,7 @@ class Index:
         name: what no other index is called; versions of others are not taken for its own.
 
     Attributes:
-        complete: whether all folders were looked at once.
+        complete: whether all folders were looked at once, and all runs are there.
         number: goes up with each change.
     """
 
@@ -90,6 +54,8 @@ class Index:
         self._shelf = shelf
         self._name = name
         self._places = Places(folder)
+        self._has_looked = False
+        self._remembered: dict[str, Known] = {}
         self._runs: dict[str, Known] = {}
         self._files: OrderedDict[str, set[str]] = OrderedDict()  # of which runs which small files are to be read
         self._rows: dict[str, float] = {}  # and of which the rows, and not before when
@@ -97,6 +63,18 @@ class Index:
         self._order: OrderedDict[str, Known] = OrderedDict()  # as they were changed
         self._removed: OrderedDict[str, int] = OrderedDict()
         self._forgotten = 0
+
+    def remember(self, path: Path) -> Generator[None, None, None]:
+        """Begin with what was known when a file was written: only what has changed since then is read."""
+        for known in memory.remembered(path):
+            self._remembered[known.name] = known
+            yield
+
+    def keep(self, path: Path) -> Generator[None, None, None]:
+        """Write what is known into a file."""
+        with self._lock:
+            runs = [known for known in self._order.values() if known.name not in self._files]
+        yield from memory.keep(path, runs)
 
     # -- what is there ------------------------------------------------------------------------------------------------
 
@@ -106,9 +84,10 @@ class Index:
             for seen in found:
                 self._see(seen)
                 yield
-        if not folder and not self.complete:
-            with self._lock:
-                self.complete, self.number = True, self.number + 1
+        if not folder:
+            self._has_looked = True
+            self._remembered.clear()
+            self._see_if_complete()
 
     def change(self, files: Iterable[str], names: Iterable[str]) -> Generator[None, None, None]:
         """Take in that files have changed, and that something has become of names: of files, or of whole folders."""
@@ -158,7 +137,8 @@ class Index:
                 self._remove(seen.folder)
             return
         if known is None:
-            known = self._runs[seen.folder] = Known(seen.folder)
+            known = self._remembered.pop(seen.folder) if seen.folder in self._remembered else Known(seen.folder)
+            self._runs[seen.folder] = known
         changed = {name for name in TELLING if known.files.get(name) != seen.files.get(name)}
         size = self._places.size(seen.folder, self._runs)
         if METRICS in changed:
@@ -203,6 +183,12 @@ class Index:
                 self._read(self._runs[run], name)
             self._publish(self._runs[run])
             yield
+        self._see_if_complete()
+
+    def _see_if_complete(self) -> None:
+        if self._has_looked and not self._files and not self.complete:
+            with self._lock:
+                self.complete, self.number = True, self.number + 1
 
     def read_rows(self) -> Generator[None, None, None]:
         """Read the rows that are due."""
@@ -241,7 +227,7 @@ class Index:
         known.read = time.monotonic()
         stamp = self._stamp(_in(known.name, METRICS))
         if stamp is not None:
-            known.files = {**known.files, METRICS: stamp}
+            known.files = {**known.files, METRICS: stamp}  # that of the rows at least
         try:
             rows = yield from self._shelf.reading(known.name)
         except StorageFailed:
@@ -254,7 +240,7 @@ class Index:
         is_other = count < known.rows or (known.which is not None and not which.continues(known.which))
         if is_other and known.rows:
             known.replaced = self.number + 1
-        known.rows, known.which = count, which
+        known.rows, known.which, known.counted = count, which, stamp
         known.metrics = metrics_of(summary)
         times = summary.get("_timestamp", (None, None, None))
         known.times = times[1], times[2]

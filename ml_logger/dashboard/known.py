@@ -72,14 +72,14 @@ class Known:
         files: the stamps of its telling files when they were last looked at.
         size: the bytes of its other files.
         rows, times, metrics: what is told of its rows: how many, the first and the last time, and the metrics as JSON.
-        which: which rows were read.
+        which, counted: which rows were read, and what their file was then.
         read: when its rows were last read.
         head, parameters, version: its JSON as it is told, in two parts, and the version of the index that brought it.
         replaced: the version in which its rows were last found to be others.
     """
 
     __slots__ = (
-        *("files", "given", "head", "metrics", "name", "notes", "parameters", "read", "replaced"),
+        *("counted", "files", "given", "head", "metrics", "name", "notes", "parameters", "read", "replaced"),
         *("rows", "sign", "size", "times", "version", "which"),
     )
 
@@ -94,6 +94,7 @@ class Known:
         self.times: runs.Times = (None, None)
         self.metrics = b"{}"
         self.which: Which | None = None
+        self.counted: Stamp | None = None
         self.read = -math.inf
         self.head, self.parameters = b"", b"{}"
         self.version = self.replaced = 0
@@ -120,7 +121,7 @@ class Known:
             "tags": self.notes.tags,
             "note": self.notes.note,
         }
-        return _json(head)[:-1] + b',"metrics":' + self.metrics
+        return encode(head)[:-1] + b',"metrics":' + self.metrics
 
 
 def given_of(data: bytes) -> Given:
@@ -141,7 +142,7 @@ def given_of(data: bytes) -> Given:
     except (RecursionError, TypeError):  # names that are none
         return Given()
     told = {str(name)[:MOST_TEXT]: value for name, value in [*flat.items()][:MOST_PARAMETERS]}
-    return Given(_json(_plain(told)), status, times)
+    return Given(encode(_plain(told)), status, times)
 
 
 def notes_of(data: bytes) -> Notes:
@@ -170,7 +171,7 @@ def metrics_of(summary: Mapping[str, Sequence[Any]]) -> bytes:
         told[key] = [math.nan if value is None else value for value in values[:3]]
         if len(told) == MOST_METRICS:
             break
-    return _json(_plain(told))
+    return encode(_plain(told))
 
 
 def _object(data: bytes) -> dict[str, Any]:
@@ -198,5 +199,6 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool) else repr(value)[:MOST_TEXT]
 
 
-def _json(value: Any) -> bytes:
+def encode(value: Any) -> bytes:
+    """Return a value as JSON, as short as it can be."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

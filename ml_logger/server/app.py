@@ -152,7 +152,7 @@ def create_app(service: Service, tokens: Tokens | None, admission: Admission | N
 async def _end_streams(app: Sanic[Any, Any]) -> None:
     """End what would go on for ever."""
     app.ctx.live.close()
-    app.ctx.keeper.close()
+    await app.ctx.keeper.close()
 
 
 @routes.get(protocol.HEALTH, ctx_open=True)  # not by `add_route`, which reads a body that comes with it, of any length

@@ -7,6 +7,7 @@ import math
 import secrets
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,7 +22,8 @@ from ml_logger.server.journal import Changes
 from ml_logger.transport import protocol
 
 if TYPE_CHECKING:
-    from ml_logger.dashboard.index import Index, News
+    from ml_logger.dashboard.index import Index
+    from ml_logger.dashboard.listing import News
 
 routes = Blueprint("runs", strict_slashes=True)
 
@@ -34,6 +36,8 @@ PATIENCE, PATIENCE_FOR_ALL, PATIENCE_FOR_CHANGES = 0.25, 0.05, 1.0
 LOOK_EVERY, REST = 2.0, 25.0
 #: Seconds between two looks for signs of life that have become old.
 SIGNS_EVERY = 1.0
+#: Seconds between two times that what is known is kept for the next start, beside the end of the server.
+KEEP_EVERY = 600.0
 #: Bytes of a list from which on it is compressed, and up to which for those on this machine: a longer one is not.
 PACKED, PACKED_HERE = 2**10, 2**21
 
@@ -65,6 +69,8 @@ class Keeper:
         self._work: dict[str, Generator[None, None, None]] = {}  # what is under way, by its kind
         self._look_at = self._signs_at = 0.0
         self._took = 0.0  # seconds of the look that is under way
+        self._path = service.folder.private("runs.jsonl")
+        self._keep_at, self._kept = 0.0, 0
 
     async def index(self) -> Index:
         """Return the index; it need not know of anything yet."""
@@ -79,7 +85,10 @@ class Keeper:
 
         service = self._service
         name = f"{service.catalog.id[:8]}.{secrets.token_hex(4)}"
-        return Index(service.folder, service.committer.appends.open_view, service.shelf, name)
+        index = Index(service.folder, service.committer.appends.open_view, service.shelf, name)
+        for _ in index.remember(self._path):
+            pass
+        return index
 
     async def news(self, version: str | None, below: str) -> News:
         """Return the runs that have changed since a version, of those at a key or below it."""
@@ -89,7 +98,7 @@ class Keeper:
         self._is_asked = True
         self._take()
         self._awake.set()
-        rows = PATIENCE_FOR_CHANGES if index.complete else PATIENCE_FOR_ALL
+        rows = PATIENCE_FOR_CHANGES if self._kept else PATIENCE_FOR_ALL
         for event, seconds in ((self._found, PATIENCE), (self._settled, rows)):
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(event.wait(), seconds)
@@ -106,11 +115,16 @@ class Keeper:
         """Take in that others have changed files."""
         self._changed(Changes(files, set(), False))
 
-    def close(self) -> None:
-        """End; what is under way is left."""
+    async def close(self) -> None:
+        """End; what is under way is left, and what is known is kept for the next start."""
         if self._task is not None:
             self._task.cancel()
         self.threads.shutdown(wait=False, cancel_futures=True)
+        if self._begun is not None and self._begun.done() and not self._begun.exception():
+            index = self._begun.result()
+            if index.complete and index.number != self._kept:
+                with suppress(OSError):  # a full disk: then all is read again
+                    await self._service.in_thread(deque, index.keep(self._path), 0)
 
     def _take(self) -> None:
         changes = self._journal.take()
@@ -145,13 +159,8 @@ class Keeper:
         if self._is_asked:
             self._is_asked = False
             index.hurry()
-        now, due = time.monotonic(), index.due()
-        if index.has_files:
-            self._work.setdefault("files", index.read_files())
-        if now >= self._look_at:
-            self._work.setdefault("look", index.look())
-        if due is not None and due <= now and "look" not in self._work:  # all runs first, then what is in them
-            self._work.setdefault("rows", index.read_rows())
+        now = time.monotonic()
+        self._begin(index, now)
         for kind in [*self._work]:
             await self._step(kind)
         if now >= self._signs_at:
@@ -161,8 +170,21 @@ class Keeper:
         if self._changes or index.has_files or "look" in self._work:
             return
         self._found.set()
+        if not self._work and now >= self._keep_at and index.number != self._kept:
+            self._keep_at, self._kept = now + KEEP_EVERY, index.number
+            self._work["keep"] = index.keep(self._path)
         if not self._work:
             await self._rest(index)
+
+    def _begin(self, index: Index, now: float) -> None:
+        """Begin each kind of work that there is to do, and that is not under way."""
+        due = index.due()
+        if index.has_files:
+            self._work.setdefault("files", index.read_files())
+        if now >= self._look_at:
+            self._work.setdefault("look", index.look())
+        if due is not None and due <= now and "look" not in self._work:  # all runs first, then what is in them
+            self._work.setdefault("rows", index.read_rows())
 
     async def _step(self, kind: str) -> None:
         going, took = await self._service.turns.take("the index of runs", partial(_steps, self._work[kind]))
