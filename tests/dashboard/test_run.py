@@ -78,6 +78,23 @@ def test_curves_stand_beside(page: Page, site: Server) -> None:
         curves.get_by_role("figure", name=key, exact=True).wait_for()
 
 
+def test_curves_show_where_the_step_is(page: Page, site: Server) -> None:
+    """A line stands in each chart at the step of the evidence, and goes along with it."""
+    run(page, site, "?step=100")
+    loss = page.get_by_role("region", name="Curves").get_by_role("figure", name="loss", exact=True)
+
+    def place() -> float:
+        loss.locator(".marked").wait_for()
+        line, plot = loss.locator(".marked").bounding_box(), loss.locator(".u-over").bounding_box()
+        assert line is not None and plot is not None
+        return (line["x"] - plot["x"]) / plot["width"]
+
+    assert place() == pytest.approx(100 / (STEPS - 1), abs=0.02)
+    page.get_by_role("button", name="Step before").click()
+    frame(page, "images/view").get_by_text("step 50 · 4 steps").wait_for()
+    assert place() == pytest.approx(50 / (STEPS - 1), abs=0.02)
+
+
 def test_histograms_say_what_they_show(page: Page, site: Server) -> None:
     """A map over steps and bars of one step, with their ranges in words for those who do not see them."""
     run(page, site, "?step=150&tab=histograms")

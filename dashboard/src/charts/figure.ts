@@ -7,7 +7,7 @@ import { nearest, type Hit } from "./hit";
 import { NOTHING, rangeOfX, rangeOfY, type Area, type Curve, type Picture } from "./picture";
 import { durationText, kindOf, logTexts, logTicks, tickTexts } from "./numbers";
 import { moved, padded, zoomed, type Range } from "./ranges";
-import { axisOf } from "./trace";
+import { axisOf, placeOf } from "./trace";
 
 export interface Options {
   x: string;
@@ -38,6 +38,8 @@ export class Figure {
   private readonly plot: uPlot;
   private readonly strong: HTMLCanvasElement;
   private readonly colors = new Map<string, string>();
+  private readonly mark: HTMLElement;
+  private marked: number | null = null;
   private hit: Hit | null = null;
   private bounds: { x: Range; y: Range };
 
@@ -50,7 +52,10 @@ export class Figure {
     this.plot = new uPlot(this.uplotOptions(), [[0, 1], [null, null]], root);
     this.strong = document.createElement("canvas");
     this.strong.className = "strong";
-    this.plot.over.append(this.strong);
+    this.mark = document.createElement("span");
+    this.mark.className = "marked";
+    this.plot.over.append(this.strong, this.mark);
+    this.showMark(null);
     this.plot.over.addEventListener("wheel", this.onWheel, { passive: false });
   }
 
@@ -60,6 +65,23 @@ export class Figure {
     this.range = range;
     this.draw();
   }
+
+  /** Draw a line at a value of x, which is no part of the picture; null draws none. */
+  showMark(value: number | null): void {
+    this.marked = value;
+    this.placeMark();
+  }
+
+  private placeMark = (): void => {
+    if (this.marked === null) {
+      this.mark.hidden = true;
+      return;
+    }
+    const { left, width, ratio, across } = this.layout;
+    const place = placeOf(across, this.marked) - left;
+    this.mark.hidden = !(place >= 0 && place <= width);
+    this.mark.style.transform = `translateX(${place / ratio}px)`;
+  };
 
   resize(width: number, height: number): void {
     if (width !== this.plot.width || height !== this.plot.height) this.plot.setSize({ width, height });
@@ -220,7 +242,7 @@ export class Figure {
           dblclick: () => () => (this.reset(), null),
         },
       },
-      hooks: { draw: [(plot) => paint(plot.ctx, this.picture, this.layout)], setSelect: [this.onSelect], setCursor: [this.onCursor] },
+      hooks: { draw: [(plot) => paint(plot.ctx, this.picture, this.layout), () => this.placeMark()], setSelect: [this.onSelect], setCursor: [this.onCursor] },
     };
   }
 

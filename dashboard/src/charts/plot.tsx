@@ -6,6 +6,7 @@ import { pointed } from "../state";
 import { theme } from "../theme";
 import { Figure, type Options } from "./figure";
 import { inFrame, notInFrame } from "./frames";
+import { marked } from "./marked";
 import type { Hit } from "./hit";
 import type { Range } from "./ranges";
 import { Tooltip } from "./tooltip";
@@ -43,7 +44,7 @@ export function Plot(props: PlotProps) {
       });
       figure.current = root.plot = made;
       latest.current.onFigure(made);
-      end = attend(made, root);
+      end = attend(made, root, props.x);
     });
     return () => {
       end();
@@ -73,8 +74,8 @@ export function Plot(props: PlotProps) {
   );
 }
 
-/** Follow the size of the place, the colors of the page, and the run that is pointed at elsewhere. */
-function attend(figure: Figure, root: HTMLElement): () => void {
+/** Follow the size of the place, the colors of the page, and the run and the step that are looked at elsewhere. */
+function attend(figure: Figure, root: HTMLElement, x: string): () => void {
   const sizes = new ResizeObserver(() => inFrame(sizes, () => figure.resize(root.clientWidth, root.clientHeight)));
   sizes.observe(root);
   const ends = [
@@ -82,6 +83,7 @@ function attend(figure: Figure, root: HTMLElement): () => void {
       if (theme.value) inFrame(figure, () => figure.recolor());
     }),
     effect(() => figure.emphasizeRun(pointed.value)),
+    effect(() => figure.showMark(x === "_step" ? marked.value : null)),
   ];
   return () => {
     sizes.disconnect();

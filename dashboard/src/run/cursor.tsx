@@ -1,6 +1,7 @@
 /** The one step that all evidence is of: a slider, buttons and keys; the address keeps it. */
 
 import { useEffect, useState } from "preact/hooks";
+import { marked } from "../charts/marked";
 import { useKeys } from "../keyboard";
 import { route, setQuery } from "../route";
 import { placeAt } from "./evidence";
@@ -35,6 +36,9 @@ export function StepBar({ steps }: { steps: readonly number[] }) {
     const timer = setTimeout(() => go(at >= last ? 0 : at + 1), BEAT);
     return () => clearTimeout(timer);
   });
+  const step = steps[at] ?? null;
+  useEffect(() => void (marked.value = step), [step]);
+  useEffect(() => () => void (marked.value = null), []);
   if (steps.length < 2) return null;
   return (
     <div class="stepbar" role="group" aria-label="Step of all evidence">
