@@ -30,6 +30,7 @@ const GATHER = 60;
 let attempt: AbortController | null = null;
 let failures = 0;
 let timer = 0;
+let begun = false;
 
 /** Watch as long as the returned function is not called. */
 export function watch(watcher: Watcher): () => void {
@@ -62,6 +63,11 @@ export function again(after: number): void {
 
 async function listen(): Promise<void> {
   attempt?.abort();
+  if (document.hidden) {
+    attempt = null;
+    connected.value = false;
+    return; // nobody looks, and browsers have but six connections to a server for all of its pages
+  }
   const mine = (attempt = new AbortController());
   try {
     const reader = (await openLive(question(), mine.signal)).getReader();
@@ -100,8 +106,13 @@ export async function begin(): Promise<void> {
     (answer) => takeRuns(answer, false),
     () => undefined,
   );
+  begun = true;
   again(0);
 }
+
+document.addEventListener("visibilitychange", () => {
+  if (begun) again(0);
+});
 
 effect(() => {
   document.documentElement.dataset["connected"] = String(connected.value);

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import requests
 
-from ml_logger import tokens
+from ml_logger import ML_Logger, tokens
+from ml_logger.dashboard import ASSETS
 from ml_logger.testing import Server
 from tests.dashboard.proxy import below_a_path
 from tests.dashboard.runs import RUNS, fill
@@ -15,12 +17,42 @@ from tests.dashboard.runs import RUNS, fill
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+#: What a browser does when a tab goes behind another one, or comes in front.
+SEEN = """
+Object.defineProperty(document, "hidden", {{ value: {0}, configurable: true }});
+document.dispatchEvent(new Event("visibilitychange"));
+"""
+
 
 def test_it_shows_the_runs(page: Page) -> None:
     """The page opens with all runs, counted, and hears of news."""
-    page.get_by_role("status").get_by_text(f"{len(RUNS)} runs · live").wait_for()
+    page.get_by_role("banner").get_by_role("status").get_by_text(f"{len(RUNS)} runs · live").wait_for()
 
     assert page.title() == "ML-Logger"
+
+
+def test_it_is_small(dashboard: None) -> None:
+    """All that the page ever loads has at most 120 kB as it travels, and what it begins with at most 90."""
+    sizes = {path.name: path.stat().st_size for path in ASSETS.rglob("*.gz")}
+    first = re.findall(r"assets/([\w.-]+)", (ASSETS / "index.html").read_text())
+
+    assert len(first) >= 3 and sum(sizes.values()) <= 120_000
+    assert sum(sizes[f"{name}.gz"] for name in first) <= 90_000
+
+
+def test_pages_that_nobody_sees_take_no_connection(open_page: Callable[..., Page], own_site: Server) -> None:
+    """A page in a tab behind others hears nothing, so that many may be open; in front again it knows what is new."""
+    page = open_page(own_site.url)
+    status = page.get_by_role("banner").get_by_role("status")
+    status.get_by_text(f"{len(RUNS)} runs · live").wait_for()
+    page.evaluate(SEEN.format("true"))
+    status.get_by_text("not connected").wait_for()
+    with ML_Logger(root=own_site.url, prefix="new/run", silent=True) as logger:
+        logger.log(0, loss=1.0, flush=True)
+    assert f"{len(RUNS)} runs" in status.inner_text()
+    page.evaluate(SEEN.format("false"))
+
+    status.get_by_text(f"{len(RUNS) + 1} runs · live").wait_for()
 
 
 def test_it_works_below_any_path(open_page: Callable[..., Page], guarded_site: tuple[Server, str]) -> None:
@@ -31,9 +63,9 @@ def test_it_works_below_any_path(open_page: Callable[..., Page], guarded_site: t
         page = open_page(f"{url}#token={secret}")
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
-        page.get_by_role("status").get_by_text("1 run · live").wait_for()
+        page.get_by_role("banner").get_by_role("status").get_by_text("1 run · live").wait_for()
         page.reload()
-        page.get_by_role("status").get_by_text("1 run · live").wait_for()
+        page.get_by_role("banner").get_by_role("status").get_by_text("1 run · live").wait_for()
 
         page.close()  # before the proxy
         assert len(asked) > 5 and [address for address in asked if not address.startswith(url)] == []
@@ -99,7 +131,7 @@ def test_a_revoked_token_ends_the_page(
     """Who is looking when the token is revoked is asked for another one, and sees nothing more."""
     server, secret = guarded_site
     page = open_page(f"{server.url}/#token={secret}")
-    page.get_by_role("status").get_by_text("live", exact=False).wait_for()
+    page.get_by_role("banner").get_by_role("status").get_by_text("live", exact=False).wait_for()
     tokens.revoke(tokens.path_in(server.data_dir), "ann")
 
     page.get_by_label("Token").wait_for()
@@ -111,7 +143,7 @@ def test_a_revoked_token_ends_the_page(
 def test_a_page_waits_for_its_server(open_page: Callable[..., Page], own_site: Server, troubles: list[str]) -> None:
     """A server that is started again finds its pages: they say that it is away, and go on when it is back."""
     page = open_page(own_site.url)
-    status = page.get_by_role("status")
+    status = page.get_by_role("banner").get_by_role("status")
     status.get_by_text(f"{len(RUNS)} runs · live").wait_for()
     own_site.stop()
     status.get_by_text("not connected").wait_for()
