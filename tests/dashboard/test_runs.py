@@ -12,13 +12,13 @@ from playwright.sync_api import expect
 
 from ml_logger import ML_Logger
 from ml_logger.testing import Server
+from tests.dashboard.axe import faults
 from tests.dashboard.runs import PLANNED, RUNS, SPECIAL
 from tests.dashboard.table import cell, grid, headers, in_order, row, wait_for_runs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-AXE = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
 #: By name, as people order numbers.
 BY_NAME = sorted(RUNS)
 
@@ -225,19 +225,12 @@ def test_axe_finds_nothing_serious(open_page: Callable[..., Page], site: Server,
     row(page, BY_NAME[0]).wait_for()
     page.keyboard.type("jjx")
     page.get_by_text("1 selected").wait_for()
-    page.evaluate(AXE.read_text())
-    assert _faults(page) == []
+    assert faults(page) == []
     page.get_by_role("button", name="Columns").click()
-    assert _faults(page) == []
+    assert faults(page) == []
     page.keyboard.press("Escape")
     page.keyboard.press("?")
-    assert _faults(page) == []
-
-
-def _faults(page: Page) -> list[Any]:
-    found = page.evaluate("() => axe.run('.runs').then(({ violations }) => violations)")
-    serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
-    return [(fault["id"], [node["html"][:200] for node in fault["nodes"][:3]]) for fault in serious]
+    assert faults(page) == []
 
 
 @pytest.fixture(scope="module")
@@ -295,3 +288,30 @@ def test_texts_of_runs_never_run(open_page: Callable[..., Page], dashboard: None
 def test_all_runs_that_were_planned_are_there(table: Page) -> None:
     """The page says how many runs there are, and that it hears of news."""
     expect(table.locator(".connection")).to_have_text(re.compile(f"{len(PLANNED)} runs · live"))
+
+
+def test_what_is_logged_appears_by_itself(empty_site: Server, open_page: Callable[..., Page]) -> None:
+    """A run that begins gets a row, its last values and its state follow, and nobody loads the page again."""
+    page = open_page(empty_site.url, viewport={"width": 1800, "height": 800})
+    page.get_by_role("heading", name="No runs yet").wait_for()
+    with ML_Logger(root=empty_site.url, prefix="me/now", silent=True) as logger:
+        logger.job_started()
+        logger.log(0, loss=4.5)
+        logger.flush()
+        row(page, "me/now").wait_for()
+        page.get_by_text("4.5", exact=True).wait_for()
+        logger.log(1, loss=0.25)
+        logger.job_completed()
+        logger.flush()
+        page.get_by_text("0.25", exact=True).wait_for()
+        page.get_by_text("completed").wait_for()
+
+
+def test_a_row_and_its_line_point_at_each_other(table: Page) -> None:
+    """Who points at a row sees which line it is, and the row that is pointed at is marked."""
+    table.get_by_role("searchbox", name="Search runs").fill("maze lr=0.001")
+    wait_for_runs(table, ["maze/lr-0.001/seed-0", "maze/lr-0.001/seed-1"])
+    row(table, "maze/lr-0.001/seed-1").hover()
+    expect(row(table, "maze/lr-0.001/seed-1")).to_have_class(re.compile("pointed"))
+    table.mouse.move(5, 5)
+    expect(row(table, "maze/lr-0.001/seed-1")).not_to_have_class(re.compile("pointed"))

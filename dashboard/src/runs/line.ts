@@ -102,17 +102,15 @@ export class Line {
     this.last.textContent = last || "(the folder itself)";
     this.link.title = name;
     this.check.setAttribute("aria-label", run ? `Select ${name}` : `Select the group ${name}`);
+    this.swatch.style.background = dashes(name); // that of a group is the one of its band
     if (!run) {
       this.link.removeAttribute("href");
-      this.swatch.removeAttribute("style");
-      this.folder.textContent = "";
       this.last.textContent = `${label} (${count.toLocaleString("en")})`;
       return;
     }
     this.link.href = `#/run/${name.split("/").map(encodeURIComponent).join("/")}`;
     this.pin.setAttribute("aria-label", `Pin ${name}`);
     this.eye.setAttribute("aria-label", `Hide ${name}`);
-    this.swatch.style.background = dashes(name);
   }
 
   private mark(look: Look): void {
