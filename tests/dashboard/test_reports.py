@@ -14,14 +14,13 @@ import requests
 
 from ml_logger import ML_Logger, tokens
 from ml_logger.testing import Server
+from tests.dashboard.axe import drawn, faults
 from tests.dashboard.runs import PLANNED, RUNS
-from tests.test_docs import ROOT
 from tests.test_render import ATTACKS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-AXE = ROOT / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
 DOOR = [planned for planned in PLANNED if planned.env == "door"]
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="60" height="30" onload="window.stolen=1"><script>window.stolen=1</script><rect width="60" height="30"/></svg>'  # noqa: E501
 REPORT = r"""# Opening the door
@@ -99,13 +98,6 @@ def report(reported: Server, open_page: Callable[..., Page]) -> Page:
     return page
 
 
-def faults(page: Page) -> list[tuple[str, str]]:
-    """Return what axe finds that is serious."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run()")["violations"]
-    return [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
-
-
 def stored(server: Server, key: str) -> str:
     """Return what a file holds."""
     return (server.data_dir / key).read_text()
@@ -152,7 +144,9 @@ def test_a_chart_of_a_report_has_the_runs_of_its_folder(report: Page) -> None:
     chart.locator("canvas").first.wait_for()
     chart.get_by_role("status").filter(has_text="Loading").wait_for(state="detached")
 
-    assert chart.get_by_text("there is no such address").count() == 0
+    assert chart.get_by_role("status").count() == 0
+    names = report.get_by_role("list", name="Lines").get_by_role("link").all_inner_texts()
+    assert names == [planned.run.removeprefix("door/") for planned in DOOR]
 
 
 def test_a_value_follows_what_is_logged(own_site: Server, open_page: Callable[..., Page]) -> None:
@@ -329,8 +323,9 @@ def test_nothing_in_a_report_runs(own_site: Server, open_page: Callable[..., Pag
 
 
 def test_axe_finds_no_serious_fault(report: Page, reported: Server) -> None:
-    """A report, its editor, and the place of one that is not there can be used by all."""
+    """A report, its editor, and the place of one that is not there can be used by all, light and dark."""
     report.get_by_role("region", name="Runs").wait_for()
+    drawn(report)
     assert faults(report) == []
     report.keyboard.press("e")
     report.get_by_role("article", name="Preview").get_by_role("heading", name="Opening the door").wait_for()

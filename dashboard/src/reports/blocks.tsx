@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { getJson } from "../api";
 import { Chart, type ChartSpec } from "../charts/chart";
+import { isBanded } from "../charts/compose";
 import { useAnswer } from "../files/answer";
 import { kindOf, nameOf } from "../files/kinds";
 import { fileEntry, type Page } from "../files/listing";
@@ -80,7 +81,30 @@ function ChartBlock({ fields, folder }: Filled) {
   if (spec instanceof Fault) return <Wrong kind="chart">{spec.message}</Wrong>;
   if (height instanceof Fault) return <Wrong kind="chart">{height.message}</Wrong>;
   if (spec.runs.length === 0) return <Nobody />;
-  return <Chart spec={spec} height={height ?? 280} />;
+  return (
+    <>
+      <Chart spec={spec} height={height ?? 280} />
+      {!isBanded(spec, spec.runs) && spec.keys.length === 1 && <Legend runs={spec.runs} folder={folder} />}
+    </>
+  );
+}
+
+/** Which line is which: beside a report there is no table that says it. */
+function Legend({ runs: names, folder }: { runs: readonly string[]; folder: string }) {
+  const found = names.flatMap((name) => runs.value.get(name) ?? []);
+  const short = shortNames(found, folder);
+  return (
+    <ul class="legend" aria-label="Lines">
+      {found.map(({ run }) => (
+        <li key={run}>
+          <svg width="26" height="8" aria-hidden="true">
+            <path d="M1 4h24" fill="none" stroke={styleOf(run).color} stroke-width="2" stroke-dasharray={styleOf(run).dash.join(" ")} />
+          </svg>
+          <a href={hashOf("run", run)}>{short.get(run)}</a>
+        </li>
+      ))}
+    </ul>
+  );
 }
 
 function Nobody() {
