@@ -13,8 +13,9 @@ from ml_logger import config, tokens
 from ml_logger.errors import LoggerError
 from ml_logger.notices import ProgressLine, amount, duration, notice, plural, write
 from ml_logger.stores.base import Deadline
-from ml_logger.transport import spools
+from ml_logger.transport import protocol, spools
 from ml_logger.transport.adoption import Adoption
+from ml_logger.transport.edits import ask
 from ml_logger.transport.http import check_url, transport_to
 from ml_logger.transport.spools import spools_of
 from ml_logger.version import __version__
@@ -114,11 +115,35 @@ def _listed(one: tokens.Token) -> str:
     return f"{one.name}: {one.scope}{below}, made {_date(one.created)}, {until}"
 
 
+def trash(args: argparse.Namespace) -> int:
+    """List what was deleted from a server in the dashboard, put it back, or remove it for good."""
+    url = args.root or config.get("ML_LOGGER_ROOT") or "http://127.0.0.1:8081"
+    if args.action == "restore":
+        asked = {"action": "restore", "undo": args.undo, **({"to": args.to} if args.to else {})}
+        _say(f"restored {ask(url, protocol.EDITS, asked)['key']}")
+    elif args.action == "empty":
+        removed = ask(url, protocol.EDITS, {"action": "empty", "days": args.days})["removed"]
+        _say(f"removed for good: {plural(len(removed), 'deletion')}")
+    else:
+        waiting = ask(url, protocol.TRASH)["entries"]
+        for one in waiting:
+            who = f" by {one['who']}" if one["who"] else ""
+            _say(f"{one['undo']}  {one['key']}, deleted {_date(one['time'])}{who}")
+        if not waiting:
+            _say("the trash is empty")
+    return 0
+
+
 def _date(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds).isoformat(" ", "minutes")
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"push": push, "status": status, "token": token}
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "push": push,
+    "status": status,
+    "token": token,
+    "trash": trash,
+}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -134,6 +159,8 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("--timeout", type=float, default=60.0, help="seconds to try, for each server (60)")
         elif command is token:
             _add_token_actions(one)
+        elif command is trash:
+            _add_trash_actions(one)
     return build
 
 
@@ -154,6 +181,24 @@ def _add_token_actions(build: argparse.ArgumentParser) -> None:
             one.add_argument("--stdin", action="store_true", help="take a token that you have, from stdin")
         one.add_argument("--data-dir", metavar="DIR", help="data folder of the server (./runs)")
         one.add_argument("--token-file", metavar="FILE", help="the token file, where the server has another one")
+
+
+def _add_trash_actions(build: argparse.ArgumentParser) -> None:
+    actions = build.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for action, told in (
+        ("list", "show what is in the trash: what restores it, where it was, when it was deleted and by whom"),
+        ("restore", "put something back where it was"),
+        ("empty", "remove what is in the trash, for good"),
+    ):
+        one = actions.add_parser(action, help=told, description=told)
+        if action == "restore":
+            one.add_argument("undo", metavar="NAME", help="the name that `list` shows")
+            one.add_argument("--to", metavar="KEY", help="another place, where something is in the old one")
+        elif action == "empty":
+            one.add_argument(
+                "--days", type=float, required=True, metavar="DAYS", help="only what was deleted before; 0: all"
+            )
+        one.add_argument("--root", metavar="URL", help="the server (ML_LOGGER_ROOT, or http://127.0.0.1:8081)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

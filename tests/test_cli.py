@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import requests
 
 from ml_logger import ML_Logger
 from ml_logger.testing import Server
@@ -127,3 +128,31 @@ def test_a_setting_that_makes_no_sense_is_told(wrong: str, monkeypatch: pytest.M
 
     assert done.returncode == 1
     assert f"ML_LOGGER_WHEN_FULL='{wrong}' makes no sense" in done.stderr
+
+
+def test_what_was_deleted_is_listed_restored_and_removed(server: Server) -> None:
+    """`ml-logger trash` shows what is in the trash of a server, puts it back, elsewhere too, and empties it."""
+    assert command("trash", "list", "--root", server.url).stdout == "the trash is empty\n"
+    for run in ("me/a", "me/b"):
+        (server.data_dir / run).mkdir(parents=True)
+        (server.data_dir / run / "metrics.pkl").write_bytes(b"rows")
+        edit = {"action": "delete", "run": run}
+        assert requests.post(f"{server.url}/v1/edits", json=edit, timeout=30).status_code == 200
+    lines = command("trash", "list", "--root", server.url).stdout.splitlines()
+    undo = {re.fullmatch(r"(\S+)  (\S+), deleted [-\d]+ [:\d]+", line)[2]: line.split()[0] for line in lines}  # type: ignore[index]
+
+    assert undo.keys() == {"me/a", "me/b"}
+    assert command("trash", "restore", undo["me/a"], "--root", server.url).stdout == "restored me/a\n"
+    again = command("trash", "restore", undo["me/a"], "--root", server.url)
+    assert (again.returncode, "there is no" in again.stderr) == (1, True)
+    assert command("trash", "empty", "--days", "1", "--root", server.url).stdout == "removed for good: 0 deletions\n"
+    assert command("trash", "restore", undo["me/b"], "--to", "me/c", "--root", server.url).stdout == "restored me/c\n"
+    assert sorted(path.name for path in (server.data_dir / "me").iterdir()) == ["a", "c"]
+
+
+def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """Without a server `ml-logger trash` says so in one line."""
+    done = command("trash", "list", "--root", "http://127.0.0.1:1")
+
+    assert done.returncode == 1
+    assert re.fullmatch(r"ml-logger: http://127\.0\.0\.1:1 cannot be reached: [^\n]+\n", done.stderr)
