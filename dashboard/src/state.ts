@@ -1,6 +1,7 @@
 /** What all views share: the runs, which of them are seen, and how each is drawn. */
 
 import { computed, signal } from "@preact/signals";
+import { colorOf } from "./colors";
 import { route } from "./route";
 import { matcher } from "./runs/search";
 import type { Run, RunsAnswer, Session } from "./types";
@@ -62,7 +63,5 @@ const DASHES = [[], [8, 4], [2, 3], [10, 4, 2, 4]];
 export function styleOf(run: string): Style {
   let hash = 2166136261;
   for (let at = 0; at < run.length; at++) hash = Math.imul(hash ^ run.charCodeAt(at), 16777619) >>> 0;
-  const hue = HUES[hash % HUES.length] ?? 0;
-  const light = 42 + ((hash >>> 8) % 3) * 6;
-  return { color: `hsl(${hue} 70% ${light}%)`, dash: DASHES[(hash >>> 12) % DASHES.length] ?? [] };
+  return { color: colorOf(HUES[hash % HUES.length] ?? 0, hash >>> 8), dash: DASHES[(hash >>> 12) % DASHES.length] ?? [] };
 }
