@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ml_logger import config, tokens
-from ml_logger.errors import LoggerError
-from ml_logger.notices import ProgressLine, amount, duration, notice, plural, write
+from ml_logger.errors import CorruptData, LoggerError
+from ml_logger.notices import ProgressLine, amount, duration, notice, plural, printable, write
 from ml_logger.stores.base import Deadline
 from ml_logger.transport import protocol, spools
 from ml_logger.transport.adoption import Adoption
@@ -118,20 +118,28 @@ def _listed(one: tokens.Token) -> str:
 def trash(args: argparse.Namespace) -> int:
     """List what was deleted from a server in the dashboard, put it back, or remove it for good."""
     url = args.root or config.get("ML_LOGGER_ROOT") or "http://127.0.0.1:8081"
+    try:
+        for line in _trash(args, url):
+            _say(printable(line))
+    except LoggerError:
+        raise
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        raise CorruptData(f"{url} answered with something that is no answer of ours: is a server there?") from None
+    return 0
+
+
+def _trash(args: argparse.Namespace, url: str) -> list[str]:
     if args.action == "restore":
         asked = {"action": "restore", "undo": args.undo, **({"to": args.to} if args.to else {})}
-        _say(f"restored {ask(url, protocol.EDITS, asked)['key']}")
-    elif args.action == "empty":
+        return [f"restored {ask(url, protocol.EDITS, asked)['key']}"]
+    if args.action == "empty":
         removed = ask(url, protocol.EDITS, {"action": "empty", "days": args.days})["removed"]
-        _say(f"removed for good: {plural(len(removed), 'deletion')}")
-    else:
-        waiting = ask(url, protocol.TRASH)["entries"]
-        for one in waiting:
-            who = f" by {one['who']}" if one["who"] else ""
-            _say(f"{one['undo']}  {one['key']}, deleted {_date(one['time'])}{who}")
-        if not waiting:
-            _say("the trash is empty")
-    return 0
+        return [f"removed for good: {plural(len(removed), 'deletion')}"]
+    waiting = ask(url, protocol.TRASH)["entries"]
+    return [
+        f"{one['undo']}  {one['key']}, deleted {_date(one['time'])}{' by ' if one['who'] else ''}{one['who']}"
+        for one in waiting
+    ] or ["the trash is empty"]
 
 
 def _date(seconds: float) -> str:

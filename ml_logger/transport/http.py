@@ -110,7 +110,7 @@ class HttpTransport:
                 self._local.wire.close()
             self._local.__dict__.clear()
 
-    def _request(self, method: str, path: str, **kw: Any) -> requests.Response:
+    def request(self, method: str, path: str, **kw: Any) -> requests.Response:
         """Ask, and return the answer with its body unread."""
         timeout = kw.pop("timeout", self.timeout)
         headers = {**kw.pop("headers", {}), **self._authorization()}
@@ -128,7 +128,8 @@ class HttpTransport:
         except self._sessions.FAILURES as error:
             raise ServerUnavailable(f"{self.url} cannot be reached: {self.masked(reason_of(error))}") from None
 
-    def _body(self, response: requests.Response, limit: int) -> bytes:
+    def body(self, response: requests.Response, limit: int) -> bytes:
+        """Return the body of an answer, of so many bytes at most."""
         return self._sessions.body_of(response, limit, self.url)
 
     def post_batch(
@@ -142,10 +143,10 @@ class HttpTransport:
         headers = {"Content-Type": protocol.CONTENT_TYPE, protocol.WRITER: writer, **self._authorization()}
         wire = self._wire()
         if wire is None:
-            response = self._request(
+            response = self.request(
                 "POST", protocol.BATCHES, data=body, headers=headers, timeout=timeout or self.timeout
             )
-            content = self._body(response, MAX_ANSWER)
+            content = self.body(response, MAX_ANSWER)
             return reply_of(response.status_code, content, response.headers.get("Retry-After"))
         return wire.post(self._path + protocol.BATCHES, body, headers, timeout or self.timeout, meanwhile)
 
@@ -177,7 +178,7 @@ class HttpTransport:
         Raises:
             KeyNotFound: there is no such file.
         """
-        response = self._request("GET", f"{protocol.FILES}/{quote(key)}", headers=headers)
+        response = self.request("GET", f"{protocol.FILES}/{quote(key)}", headers=headers)
         self._raise_for(response, (200, 206, 412, 416), key)
         self._sessions.check_plain(response, self.url)
         return response
@@ -189,7 +190,7 @@ class HttpTransport:
             KeyNotFound: there is no such file.
             ServerUnavailable: the server cannot be reached, or the connection ended early.
         """
-        response = self._request("POST", protocol.TABLES, json=question)
+        response = self.request("POST", protocol.TABLES, json=question)
         is_older = response.status_code in (404, 405) and protocol.ERROR not in response.headers
         if is_older or response.status_code in (413, 503):
             response.close()
@@ -213,10 +214,10 @@ class HttpTransport:
         Raises:
             KeyNotFound: there is no such file.
         """
-        response = self._request("HEAD", f"{protocol.FILES}/{quote(key)}")
+        response = self.request("HEAD", f"{protocol.FILES}/{quote(key)}")
         self._raise_for(response, (200,), key)
         headers = response.headers
-        self._body(response, 0)
+        self.body(response, 0)
         try:
             return _entry(key, int(headers["Content-Length"]), float(headers[protocol.MTIME]))
         except (KeyError, ValueError) as error:
@@ -239,9 +240,9 @@ class HttpTransport:
             CorruptData: it is no listing, or one with a name that no file of ours has, or that was not asked for.
         """
         params = {"pattern": pattern, "limit": str(protocol.PAGE), **({"after": after} if after else {})}
-        response = self._request("GET", protocol.ENTRIES, params=params)
+        response = self.request("GET", protocol.ENTRIES, params=params)
         self._raise_for(response, (200,), pattern)
-        content, begin = self._body(response, self._answers.MAX_PAGE), after
+        content, begin = self.body(response, self._answers.MAX_PAGE), after
         try:
             answer = json.loads(content)
             page = []
@@ -274,7 +275,7 @@ class HttpTransport:
 
     def _message(self, response: requests.Response) -> str:
         try:
-            return str(json.loads(self._body(response, self._answers.MAX_ERROR))["error"])
+            return str(json.loads(self.body(response, self._answers.MAX_ERROR))["error"])
         except (ServerUnavailable, ValueError, KeyError, TypeError, RecursionError):
             return response.reason or "no reason given"
 
