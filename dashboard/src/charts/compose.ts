@@ -36,9 +36,9 @@ export interface Source {
 export const MANY_RUNS = 10;
 const BINS = 200;
 /** The points of all lines of a chart, and of one of them. */
-const CHART_POINTS = 20_000;
+const CHART_POINTS = 12_000;
 const MOST_POINTS = 1000;
-const LEAST_POINTS = 200;
+const LEAST_POINTS = 100;
 
 export function titleOf({ title, keys }: ChartSpec): string {
   return title ?? keys.join(", ");

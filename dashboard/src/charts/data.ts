@@ -6,6 +6,7 @@ import { again, connected, watch, type Watcher } from "../live";
 import { runs } from "../state";
 import type { Band, BandQuestion, Line, LineQuestion, SeriesAnswer } from "../types";
 import { Entries, type Entry } from "./entries";
+import { Tail } from "./tail";
 import { Series } from "./thin";
 
 /** What a chart shows. */
@@ -21,8 +22,9 @@ const LINE_POINTS = 2_000_000;
 const BAND_BINS = 200_000;
 /** Up to so many points the values come in full precision. */
 const EXACT = 60_000;
-/** A band, which is asked for whole, is not asked for again before so many milliseconds. */
-const BAND_PAUSE = 250;
+/** A band, which is asked for whole, is asked for again after so many milliseconds, or later where the server is slow: new rows are put to its end meanwhile. */
+const BAND_PAUSE = 1000;
+const LONGEST_PAUSE = 10_000;
 const RETRY = 2000;
 const REFUSED_RETRY = 60_000;
 
@@ -56,12 +58,12 @@ export class Seat {
   }
 
   band(question: BandQuestion, points: number): Band | null {
-    return entries.get(question, points)?.band ?? null;
+    return entries.get(question, points)?.tail?.whole() ?? null;
   }
 
   /** Whether something is still to come. */
   get isWaiting(): boolean {
-    return [...this.wanted].some((entry) => !entry.series && !entry.band);
+    return [...this.wanted].some((entry) => !entry.series && !entry.tail);
   }
 
   leave(): void {
@@ -70,10 +72,10 @@ export class Seat {
 }
 
 /** Whether nothing has come since it was asked for; while it is in view, news come by themselves. */
-function isFresh({ question, series, band, heard }: Entry): boolean {
+function isFresh({ question, series, tail, heard }: Entry): boolean {
   const rows = (run: string) => runs.value.get(run)?.rows ?? 0;
   if ("run" in question) return series !== null && rows(question.run) <= series.rows;
-  return band !== null && question.runs.every((run) => rows(run) <= (heard.get(run) ?? -1));
+  return tail !== null && question.runs.every((run) => rows(run) <= (heard.get(run) ?? -1));
 }
 
 function soon(after: number): void {
@@ -129,8 +131,10 @@ function take(answer: SeriesAnswer, lines: Entry[], bands: Entry[], took: number
   });
   answer.bands.forEach((band, at) => {
     const entry = bands[at] as Entry;
-    entry.band = band;
-    entry.notBefore = performance.now() + Math.max(BAND_PAUSE, 3 * took);
+    const older = entry.tail;
+    entry.tail = new Tail(band);
+    if (older) entry.tail.goOnFrom(older, entry.question.to);
+    entry.notBefore = performance.now() + Math.min(LONGEST_PAUSE, Math.max(BAND_PAUSE, 2 * took));
     for (const run of (entry.question as BandQuestion).runs) {
       entry.heard.set(run, Math.max(entry.heard.get(run) ?? 0, runs.value.get(run)?.rows ?? 0));
     }
@@ -173,7 +177,7 @@ function listenSoon(after: number): void {
 /** Watch what is in view; the stream is asked for anew only when that has changed. */
 function listen(): void {
   listenAt = Infinity;
-  const seen = entries.all().filter((entry) => entry.seats.size > 0 && (entry.series || entry.band));
+  const seen = entries.all().filter((entry) => entry.seats.size > 0 && (entry.series || entry.tail));
   for (const [x, { stop }] of watchers) {
     if (seen.some((entry) => entry.question.x === x)) continue;
     stop();
@@ -219,8 +223,12 @@ function takeNews(line: Line): void {
   for (const entry of entries.lines(line.key, line.x, line.run)) grow(entry, line);
   for (const entry of entries.bands(line.key, line.x)) {
     if (line.rows <= (entry.heard.get(line.run) ?? Infinity)) continue; // also of a run that is not in the band
+    const isNext = line.start === entry.heard.get(line.run);
     entry.heard.set(line.run, line.rows);
-    if (line.n > 0) refresh(entry);
+    if (line.n === 0) continue;
+    if (isNext) entry.tail?.add(line.run, line.xs, line.ys, entry.question.to);
+    entry.seats.forEach((seat) => (seat as Seat).onNews());
+    refresh(entry);
   }
 }
 
@@ -247,6 +255,7 @@ function onReset(run: string): void {
     const { question } = entry;
     if ("run" in question ? question.run !== run : !question.runs.includes(run)) continue;
     if (entry.heard.has(run)) entry.heard.set(run, 0);
+    entry.tail = entry.tail?.withoutNews() ?? null;
     entry.notBefore = 0;
     refresh(entry);
   }

@@ -1,6 +1,7 @@
 /** What was asked for, kept by question, and found again by the line or the band that news are of. */
 
-import type { Band, BandQuestion, LineQuestion } from "../types";
+import type { BandQuestion, LineQuestion } from "../types";
+import type { Tail } from "./tail";
 import type { Series } from "./thin";
 
 /** A question, and what is known of it. */
@@ -11,7 +12,8 @@ export interface Entry {
   /** The charts in view that show it. */
   readonly seats: Set<object>;
   series: Series | null;
-  band: Band | null;
+  /** The band, with what has come since. */
+  tail: Tail | null;
   /** Whether it must be asked for: nothing is there, or it is not what the server has now. */
   isStale: boolean;
   asked: AbortController | null;
@@ -35,6 +37,8 @@ function topicOf(question: LineQuestion | BandQuestion): string {
 
 /** Bytes that are kept, with what is in view: more than that is let go where no chart shows it. */
 const KEPT = 16 * 1024 * 1024;
+/** About what a band takes. */
+const BAND_BYTES = 20_000;
 
 export class Entries {
   private readonly byId = new Map<string, Entry>();
@@ -79,7 +83,7 @@ export class Entries {
   }
 
   private make(id: string, question: LineQuestion | BandQuestion, points: number): Entry {
-    const nothing = { series: null, band: null, isStale: true, asked: null, notBefore: 0 };
+    const nothing = { series: null, tail: null, isStale: true, asked: null, notBefore: 0 };
     const entry: Entry = { id, question, points, seats: new Set(), heard: new Map(), ...nothing };
     const topic = topicOf(question);
     const known = this.byTopic.get(topic);
@@ -89,6 +93,6 @@ export class Entries {
   }
 }
 
-function bytesOf({ series, band }: Entry): number {
-  return (series?.bytes ?? 0) + 48 * (band?.n ?? 0) + 400;
+function bytesOf({ series, tail }: Entry): number {
+  return (series?.bytes ?? 0) + (tail ? BAND_BYTES : 0) + 400;
 }

@@ -1,7 +1,7 @@
 /** The runs and the keys that charts show: what the table draws, taken in when nobody has typed for a moment. */
 
 import { effect, signal } from "@preact/signals";
-import { drawn } from "../state";
+import { complete, drawn } from "../state";
 import type { Run } from "../types";
 import { group } from "../runs/shown";
 import { groupRuns } from "../runs/order";
@@ -16,6 +16,8 @@ export interface Shown {
 
 /** Milliseconds in which changes are gathered: rows that come in change the list of runs many times a second. */
 const GATHER = 100;
+/** The same while the server is still looking for runs: each one it finds would change every band. */
+const LOOKING = 1000;
 
 export const shown = signal<Shown>({ runs: [], keys: [], groups: new Map() });
 
@@ -25,7 +27,7 @@ effect(() => {
   const runs = drawn.value;
   void group.value;
   if (shown.peek().runs.length === 0) take(runs);
-  else timer ||= window.setTimeout(() => take(drawn.peek()), GATHER);
+  else timer ||= window.setTimeout(() => take(drawn.peek()), complete.peek() ? GATHER : LOOKING);
 });
 
 function take(runs: readonly Run[]): void {
