@@ -55,7 +55,7 @@ class Index:
         self._name = name
         self._places = Places(folder)
         self._has_looked = False
-        self._remembered: dict[str, Known] = {}
+        self._doubted: set[str] = set()  # runs that are remembered, and were not seen yet
         self._runs: dict[str, Known] = {}
         self._files: OrderedDict[str, set[str]] = OrderedDict()  # of which runs which small files are to be read
         self._rows: dict[str, float] = {}  # and of which the rows, and not before when
@@ -65,9 +65,14 @@ class Index:
         self._forgotten = 0
 
     def remember(self, path: Path) -> Generator[None, None, None]:
-        """Begin with what was known when a file was written: only what has changed since then is read."""
+        """Begin with what was known when a file was written: only what has changed since then is read.
+
+        It is told at once; which of it is gone is known when all folders were looked at.
+        """
         for known in memory.remembered(path):
-            self._remembered[known.name] = known
+            self._runs[known.name] = known
+            self._doubted.add(known.name)
+            self._publish(known)
             yield
 
     def keep(self, path: Path) -> Generator[None, None, None]:
@@ -86,7 +91,8 @@ class Index:
                 yield
         if not folder:
             self._has_looked = True
-            self._remembered.clear()
+            for run in list(self._doubted):
+                self._remove(run)
             self._see_if_complete()
 
     def change(self, files: Iterable[str], names: Iterable[str]) -> Generator[None, None, None]:
@@ -137,8 +143,8 @@ class Index:
                 self._remove(seen.folder)
             return
         if known is None:
-            known = self._remembered.pop(seen.folder) if seen.folder in self._remembered else Known(seen.folder)
-            self._runs[seen.folder] = known
+            known = self._runs[seen.folder] = Known(seen.folder)
+        self._doubted.discard(seen.folder)
         changed = {name for name in TELLING if known.files.get(name) != seen.files.get(name)}
         size = self._places.size(seen.folder, self._runs)
         if METRICS in changed:
@@ -149,6 +155,7 @@ class Index:
 
     def _remove(self, run: str) -> None:
         known = self._runs.pop(run)
+        self._doubted.discard(run)
         self._files.pop(run, None)
         self._rows.pop(run, None)
         self._shelf.forget(run)

@@ -14,6 +14,8 @@ from ml_logger.dashboard.places import METRICS, PARAMETERS, SIGN, Stamp
 from ml_logger.dashboard.rows import Rows
 from ml_logger.errors import CorruptData, UntrustedData
 
+#: The files whose changes are signs of a run that goes on.
+_LIVELY = (METRICS, PARAMETERS, SIGN)
 #: Bytes of the small files of a run that are read: with more in it, one is left out.
 LARGEST = {PARAMETERS: 2**20, "": 2**16}
 #: Opcodes of one record of parameters: about a tenth of a second.
@@ -114,7 +116,7 @@ class Known:
             "status": self.given.status or (sign.status if sign is not None else None),
             "alive": None if sign is None else now < sign.until,
             "start": start,
-            "updated": max(self.files[name].mtime for name in (METRICS, PARAMETERS, SIGN) if name in self.files) / 1e9,
+            "updated": max((self.files[name].mtime for name in _LIVELY if name in self.files), default=0) / 1e9,
             "duration": None if start is None or end is None else max(0.0, end - start),
             "rows": self.rows,
             "size": self.size + sum(stamp.size for stamp in self.files.values()),

@@ -51,6 +51,7 @@ def _line(known: Known) -> bytes:
         "given": known.given.times,
         "notes": known.notes,
         "sign": known.sign,
+        "size": known.size,
         "rows": known.rows,
         "times": known.times,
     }
@@ -68,6 +69,7 @@ def _known(told: Any) -> Known:
     if told["sign"] is not None:
         text, until = told["sign"]
         known.sign = Sign(text and _text(text), float(until))
+    known.size = int(told["size"])
     known.rows, known.times, known.metrics = int(told["rows"]), _times(told["times"]), encode(dict(told["metrics"]))
     return known
 
