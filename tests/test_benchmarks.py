@@ -105,3 +105,15 @@ def test_paranoid_reading_is_measured_beside_the_default() -> None:
         [line] = re.findall(rf"^{re.escape(kind)} +│(.*)$", printed, re.MULTILINE)
         default, paranoid, times = map(float, line.split())
         assert min(default, paranoid, times) > 0
+
+
+def test_charts_are_measured_from_cold_to_warm() -> None:
+    """One long run and a screen of many have a line for each state of the server, and its memory is told."""
+    printed = quick("series.py")
+
+    states = ("cold", "in the index", "warm")
+    names = [f"{what}, {state}" for what in ("one run", "screen of lines", "screen of bands") for state in states]
+    for name in (*names, "one run, zoom"):
+        [line] = re.findall(rf"^{re.escape(name)} +│(.*)$", printed, re.M)
+        assert all(float(number.replace(",", "")) >= 0 for number in line.split())
+    assert len(re.findall(r"^(?:one run|screen|screen, all points) +│ .+$", printed, re.M)) == 3

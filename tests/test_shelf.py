@@ -35,9 +35,9 @@ def opener(folder: Path) -> Any:
     return opened
 
 
-def shelf_of(folder: Path, limit: int = 2**27) -> Shelf:
-    """Return a shelf over a folder."""
-    return Shelf(opener(folder), limit)
+def shelf_of(folder: Path, limit: int = 2**27, eager: int = 0) -> Shelf:
+    """Return a shelf over a folder, which holds only what is asked for."""
+    return Shelf(opener(folder), limit, eager)
 
 
 def put(folder: Path, data: bytes, run: str = "run", mode: str = "wb") -> Path:
@@ -137,6 +137,22 @@ def test_only_columns_that_are_asked_for_are_held(tmp_path: Path) -> None:
     shelf.rows("run")
     assert values(rows, "a") == [*range(9), 1.5] and values(rows, "d") == [1, 1, 1, 2.0**70]
     assert rows.generation == again.generation
+
+
+def test_while_there_is_room_all_columns_of_short_runs_are_held(tmp_path: Path) -> None:
+    """What is likely to be asked for next is there already, as long as little is held; and it grows with the file."""
+    rows = [{"a": n, "b": -n, "c": "x"} for n in range(1000)]
+    shelf = shelf_of(tmp_path, eager=2**17)
+    for number in range(20):
+        put(tmp_path, file_of(rows), f"run{number}")
+        shelf.rows(f"run{number}")
+    assert values(shelf.rows("run0"), "b") == [-n for n in range(1000)]
+    assert shelf.rows("run19").series("b") is None and shelf.nbytes < 2**18
+    put(tmp_path, file_of([{"b": 7, "new": 1}] * 2000), "run0", "ab")
+    assert (values(shelf.rows("run0", ["new"]), "b") or [])[-1] == 7
+    assert values(shelf.rows("run0"), "new") == [1] * 2000
+    put(tmp_path, file_of([{"a": n} for n in range(200_000)]), "long")
+    assert shelf_of(tmp_path, eager=2**27).rows("long").series("a") is None
 
 
 def test_numbers_of_any_type_are_one_series(tmp_path: Path) -> None:

@@ -50,6 +50,19 @@ def source_of(descriptor: int, status: os.stat_result, length: int) -> Source:
     return Source(identity, length, status.st_mtime, lambda at, to: os.pread(descriptor, to - at, at), stream)
 
 
+def beginning_of(source: Source, stop: int) -> Source:
+    """Return the first bytes of a file as a file."""
+
+    def stream(start: int) -> Iterator[bytes]:
+        for piece in source.stream(start):
+            yield piece[: stop - start]
+            start += len(piece)
+            if start >= stop:
+                return
+
+    return source._replace(size=stop, stream=stream)
+
+
 class Mark(NamedTuple):
     """How far a file was decoded, and what it was then."""
 

@@ -57,9 +57,10 @@ class _Visit:
 
     def fill_bands(self) -> Generator[None, None, None]:
         """Put the run into the bands, which are measured."""
-        read = yield from self._reader()
         for banding in self.bands:
-            rows = yield from read(banding.asked.columns)
+            rows: Rows | str | None = self._shelf.held(self._run, banding.asked.columns)
+            if rows is None:
+                rows = yield from self._read(banding.asked.columns)
             if isinstance(rows, Rows):
                 banding.add(rows)
             yield

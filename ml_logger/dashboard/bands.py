@@ -95,27 +95,31 @@ class Banding:
 
     def _add(self, curve: Curve, begin: int, end: int) -> None:
         assert self._edges is not None
-        places = np.clip(curve.places(self._edges, "left"), begin, end)
-        places[0] = begin  # what has come since the runs were measured is in the first bin, or in the last
-        counts = np.diff(places, append=end)
+        starts = curve.places(self._edges, "left")
+        np.maximum(starts, begin, out=starts)
+        np.minimum(starts, end, out=starts)
+        starts[0] = begin  # what has come since the runs were measured is in the first bin, or in the last
+        counts = np.append(starts[1:], end) - starts
         bins = np.flatnonzero(counts)
-        ys = curve.ys[begin:end]
+        self._put(bins, starts[bins] - begin, counts[bins], curve.xs(slice(begin, end)), curve.ys[begin:end])
+
+    def _put(self, bins: Array, starts: Array, counts: Array, xs: Array, ys: Array) -> None:
+        """Put numbers into some of the bins, each of which begins somewhere among them and has so many."""
+        least, most, filled, sizes = ys, ys, ys, counts
+        has: Array | slice = slice(None)
         finite = np.isfinite(ys)
-        sizes = np.add.reduceat(finite, places[bins] - begin, dtype=np.int64)
-        has = sizes > 0
-        if not has.any():
-            return
-        bins, sizes, starts = bins[has], sizes[has], (places[bins] - begin)
-        self._runs += 1
-        xs = np.add.reduceat(curve.xs(np.arange(begin, end)), starts)[has]
-        self._xs[bins] += xs
-        self._points[bins] += counts[bins]
-        filled = ys if finite.all() else np.where(finite, ys, 0.0)
+        if not finite.all():
+            least, most, filled = (np.where(finite, ys, fill) for fill in (np.inf, -np.inf, 0.0))
+            sizes = np.add.reduceat(finite, starts, dtype=np.int64)
+            has = np.flatnonzero(sizes)  # bins without a finite number are left out
+            bins, sizes, counts = bins[has], sizes[has], counts[has]
+        self._runs += len(bins) > 0
         with np.errstate(over="ignore", invalid="ignore"):
+            self._xs[bins] += np.add.reduceat(xs, starts)[has]
+            self._points[bins] += counts
             self._welford(bins, np.add.reduceat(filled, starts)[has] / sizes)
-        for fill, extreme, least in ((np.inf, self._least, np.minimum), (-np.inf, self._most, np.maximum)):
-            filled = ys if finite.all() else np.where(finite, ys, fill)
-            extreme[bins] = least(extreme[bins], least.reduceat(filled, starts)[has])
+        self._least[bins] = np.minimum(self._least[bins], np.minimum.reduceat(least, starts)[has])
+        self._most[bins] = np.maximum(self._most[bins], np.maximum.reduceat(most, starts)[has])
 
     def _welford(self, bins: Array, means: Array) -> None:
         """Take the mean of one run into that of all, and into the sum of squares of what differs from it."""

@@ -18,6 +18,7 @@ _TIMESTAMP = "_timestamp"
 _MOST_ROWS = 2.0**62
 
 Side = Literal["left", "right"]
+Places = Array | slice
 
 
 class Curve(Protocol):
@@ -34,7 +35,7 @@ class Curve(Protocol):
     def pyramid(self) -> Pyramid:
         """Return what few points are chosen by."""
 
-    def xs(self, places: Array) -> Array:
+    def xs(self, places: Places) -> Array:
         """Return the x of some of the numbers."""
 
     def places(self, xs: Array, side: Side) -> Array:
@@ -77,9 +78,11 @@ class _OverRows:
         self.ys = series.values
         self.pyramid = series.pyramid
 
-    def xs(self, places: Array) -> Array:
+    def xs(self, places: Places) -> Array:
         """Return the x of some of the numbers."""
-        return self._series.row_at(places)
+        rows = self._series.positions[places] if isinstance(places, slice) else self._series.row_at(places)
+        xs: Array = rows.astype(np.float64)
+        return xs
 
     def places(self, xs: Array, side: Side) -> Array:
         """Return the places of each x."""
@@ -96,13 +99,14 @@ class _OverColumn:
         self.x0 = x0
         self.pyramid = series.pyramid
 
-    def xs(self, places: Array) -> Array:
+    def xs(self, places: Places) -> Array:
         """Return the x of some of the numbers."""
-        return self._over[self._series.row_at(places)] - (self.x0 or 0.0)
+        xs: Array = self._over[self._series.row_at(places)]
+        return xs - self.x0 if self.x0 else xs
 
     def places(self, xs: Array, side: Side) -> Array:
         """Return the places of each x."""
-        rows = np.searchsorted(self._over, xs + (self.x0 or 0.0), side=side)
+        rows = np.searchsorted(self._over, xs + self.x0 if self.x0 else xs, side=side)
         return np.minimum(self._series.places_of(rows), len(self.ys))
 
 
@@ -137,13 +141,14 @@ class _Paired:
         """Return what few points are chosen by."""
         return self._pairs.pyramid
 
-    def xs(self, places: Array) -> Array:
+    def xs(self, places: Places) -> Array:
         """Return the x of some of the numbers."""
-        return self._pairs.xs[places] - (self.x0 or 0.0)
+        xs: Array = self._pairs.xs[places]
+        return xs - self.x0 if self.x0 else xs
 
     def places(self, xs: Array, side: Side) -> Array:
         """Return the places of each x."""
-        return np.searchsorted(self._pairs.xs, xs + (self.x0 or 0.0), side=side)
+        return np.searchsorted(self._pairs.xs, xs + self.x0 if self.x0 else xs, side=side)
 
 
 def _pairs(rows: Rows, columns: list[str], series: Series, over: Series) -> Pairs:

@@ -63,12 +63,16 @@ def line_of(rows: Rows, asked: LineAsked, points: int) -> Line:
         if curve is None:
             return Line(asked, rows.rows, is_missing=True, refused=rows.refused)
         begin, end = part_of(curve, asked.begin, asked.end)
-        chosen = curve.pyramid().sample(curve.ys, begin, end, points - 2)
-        # Lines go to the edges of the chart, and do not end with the last point within it.
-        places = np.concatenate(
-            [np.arange(max(0, begin - 1), begin), chosen, np.arange(end, min(end + 1, len(curve.ys)))]
-        )
-        return _line(rows, asked, curve, places, end - begin)
+        # With one more on each side: lines go to the edges of the chart, and do not end with the last point within it.
+        if end - begin <= points - 2:
+            places: Array | slice = slice(max(0, begin - 1), end + 1)
+        else:
+            chosen = curve.pyramid().sample(curve.ys, begin, end, points - 2)
+            around = np.arange(max(0, begin - 1), begin), chosen, np.arange(end, min(end + 1, len(curve.ys)))
+            places = chosen if begin == 0 and end == len(curve.ys) else np.concatenate(around)
+        xs, ys = curve.xs(places), curve.ys[places]
+        is_sampled = len(ys) < end - begin
+        return Line(asked, rows.rows, end - begin, is_sampled, False, xs, ys, curve.x0, rows.refused)
 
 
 def part_of(curve: Curve, begin: float | None, end: float | None) -> tuple[int, int]:
@@ -76,9 +80,3 @@ def part_of(curve: Curve, begin: float | None, end: float | None) -> tuple[int, 
     first = 0 if begin is None else int(curve.places(np.array(begin), "left"))
     last = len(curve.ys) if end is None else int(curve.places(np.array(end), "right"))
     return first, max(first, last)
-
-
-def _line(rows: Rows, asked: LineAsked, curve: Curve, places: Array, count: int) -> Line:
-    xs = curve.xs(places).astype(np.float64, copy=False)
-    is_sampled = len(places) < count
-    return Line(asked, rows.rows, count, is_sampled, False, xs, curve.ys[places], curve.x0, rows.refused)

@@ -21,20 +21,20 @@ _NOWHERE = 255
 _ODD: tuple[Callable[[Array], Array], ...] = (np.isnan, np.isposinf, np.isneginf)
 
 
-class Stretches(NamedTuple):
-    """What is known of stretches of a series, block by block or value by value.
+class Items(NamedTuple):
+    """What is known of a part of a series, block by block or value by value.
 
     Fields:
         low, high: the lowest and the highest finite number of each; infinite where there is none.
         at_low, at_high: where they are in the series.
-        odd: for NaN and both infinities, which of the stretches have one, and where it is.
+        odd: where the first value of each kind is that is no finite number, of those kinds that there are; -1 for none.
     """
 
     low: Array
     high: Array
     at_low: Array
     at_high: Array
-    odd: list[tuple[Array, Array]]
+    odd: list[Array]
 
 
 class Pyramid:
@@ -87,72 +87,71 @@ class Pyramid:
         if most < FEWEST:
             raise ValueError(f"{most} points show no series: {FEWEST} do")
         first, last = -(-begin // BLOCK), end // BLOCK
-        count = (most - 2) // (2 + self._kinds(values, begin, end))
+        kinds = self._kinds(values, begin, end)
+        count = (most - 2) // (2 + len(kinds))
         if last - first < 2 * count or last > self._low.count:
-            pieces = [_values(values, begin, end)]
-        else:  # what sticks out of the whole blocks at both ends belongs to the first and to the last stretch
-            ends = _values(values, begin, first * BLOCK), _values(values, last * BLOCK, end)
-            pieces = [ends[0], self._blocks(first, last), ends[1]]
-        stretches = _joined([piece for piece in pieces if len(piece.low)])
-        chosen = _extremes(stretches, min(count, len(stretches.low)))
-        return np.unique(np.concatenate([[begin, end - 1], *chosen]).astype(np.int64))
+            items = _values(values, begin, end, kinds)
+        else:  # what sticks out of the whole blocks at both ends are items of their own
+            ends = (begin, first * BLOCK), (last * BLOCK, end)
+            one, other = (_values(values, *part, kinds) for part in ends)
+            items = _joined(one, self._blocks(first, last, kinds), other)
+        chosen = np.concatenate([[begin, end - 1], *_extremes(items, count)])
+        chosen.sort()
+        is_new = np.concatenate([[True], chosen[1:] != chosen[:-1]])
+        return np.asarray(chosen[is_new])
 
-    def _kinds(self, values: Array, begin: int, end: int) -> int:
-        """Return how many kinds of values that are no finite numbers a part may have."""
+    def _kinds(self, values: Array, begin: int, end: int) -> list[int]:
+        """Return which kinds of values that are no finite numbers a part may have."""
         if not self._odd.any() and end <= self._low.count * BLOCK:
-            return 0
+            return []
         part = values[begin:end]
-        return 0 if np.isfinite(part).all() else sum(bool(is_odd(part).any()) for is_odd in _ODD)
+        if np.isfinite(part).all():
+            return []
+        return [kind for kind, is_odd in enumerate(_ODD) if is_odd(part).any()]
 
-    def _blocks(self, first: int, last: int) -> Stretches:
-        starts = np.arange(first, last) * BLOCK
-        at = [each.values[first:last] for each in self._at]
-        low, high = self._low.values[first:last], self._high.values[first:last]
-        odd = [(np.flatnonzero(each != _NOWHERE), starts + each) for each in at[2:]]
-        return Stretches(low, high, starts + at[0], starts + at[1], odd)
+    def _blocks(self, first: int, last: int, kinds: list[int]) -> Items:
+        starts = np.arange(first * BLOCK, last * BLOCK, BLOCK)
+        low, high, *odd = (each.values[first:last] for each in self._at)
+        found = [np.where(odd[kind] == _NOWHERE, -1, starts + odd[kind]) for kind in kinds]
+        return Items(self._low.values[first:last], self._high.values[first:last], starts + low, starts + high, found)
 
 
-def _values(values: Array, begin: int, end: int) -> Stretches:
+def _values(values: Array, begin: int, end: int, kinds: list[int]) -> Items:
     """Return what is known of single values."""
     part, places = values[begin:end], np.arange(begin, end)
+    if not kinds:
+        return Items(part, part, places, places, [])
     finite = np.isfinite(part)
-    if finite.all():
-        return Stretches(part, part, places, places, [(places[:0], places)] * len(_ODD))
-    odd = [(np.flatnonzero(is_odd(part)), places) for is_odd in _ODD]
-    return Stretches(np.where(finite, part, np.inf), np.where(finite, part, -np.inf), places, places, odd)
+    odd = [np.where(_ODD[kind](part), places, -1) for kind in kinds]
+    return Items(np.where(finite, part, np.inf), np.where(finite, part, -np.inf), places, places, odd)
 
 
-def _joined(pieces: list[Stretches]) -> Stretches:
-    if len(pieces) == 1:
-        return pieces[0]
-    starts = np.cumsum([0, *(len(piece.low) for piece in pieces)])
-    odd = []
-    for number in range(len(_ODD)):
-        which = [piece.odd[number][0] + start for piece, start in zip(pieces, starts, strict=False)]
-        odd.append((np.concatenate(which), np.concatenate([piece.odd[number][1] for piece in pieces])))
-    low, high, at_low, at_high = (np.concatenate([piece[field] for piece in pieces]) for field in range(4))
-    return Stretches(low, high, at_low, at_high, odd)
+def _joined(*parts: Items) -> Items:
+    low, high, at_low, at_high = (np.concatenate([part[field] for part in parts]) for field in range(4))
+    odd = [np.concatenate(each) for each in zip(*(part.odd for part in parts), strict=True)]
+    return Items(low, high, at_low, at_high, odd)
 
 
-def _extremes(stretches: Stretches, count: int) -> list[Array]:
-    """Return where the extremes of so many stretches are that these are put together to."""
-    size = len(stretches.low)
-    starts = np.arange(count) * size // count
-    lengths = np.diff(starts, append=size)
-    chosen = []
-    for values, at, least in (
-        (stretches.low, stretches.at_low, np.minimum),
-        (stretches.high, stretches.at_high, np.maximum),
-    ):
-        extreme = least.reduceat(values, starts)
-        found = np.flatnonzero((values == np.repeat(extreme, lengths)) & np.isfinite(values))
-        chosen.append(at[_first_of_each(found, starts)])
-    return [*chosen, *(at[_first_of_each(which, starts)] for which, at in stretches.odd)]
+def _extremes(items: Items, count: int) -> list[Array]:
+    """Return where the extremes of so many stretches of items are, each as long as the others."""
+    lows, highs = _stretches(items.low, count, np.inf), _stretches(items.high, count, -np.inf)
+    first = np.arange(0, len(items.low), lows.shape[1])
+    low, high = lows.argmin(axis=1) + first, highs.argmax(axis=1) + first
+    if items.odd:
+        low, high = low[np.isfinite(items.low[low])], high[np.isfinite(items.high[high])]
+    chosen = [items.at_low[low], items.at_high[high]]
+    for at in items.odd:
+        found = at[_stretches(at >= 0, count, False).argmax(axis=1) + first]
+        chosen.append(found[found >= 0])
+    return chosen
 
 
-def _first_of_each(found: Array, starts: Array) -> Array:
-    """Return the first of ascending numbers in each stretch that has one."""
-    if not len(found):
-        return found
-    stretch = np.searchsorted(starts, found, side="right")
-    return found[np.flatnonzero(np.diff(stretch, prepend=0))]
+def _stretches(values: Array, count: int, fill: float | bool) -> Array:
+    """Return values as so many rows at most, of one length; what is lacking at the end is filled up."""
+    length = -(-len(values) // count)
+    rows = -(-len(values) // length)
+    if rows * length == len(values):
+        return values.reshape(rows, length)
+    made = np.full(rows * length, fill, values.dtype)
+    made[: len(values)] = values
+    return made.reshape(rows, length)

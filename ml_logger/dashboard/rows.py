@@ -19,6 +19,8 @@ from ml_logger.errors import CorruptData, UntrustedData
 
 #: Bytes of a file that are decoded in one step: some milliseconds.
 PIECE = 2**21
+#: Bytes of a file whose columns are few bytes.
+SHORT = 2**20
 #: Bytes of the largest row; a length can claim any.
 LARGEST = 2**25
 #: Bytes that the rows of a run cost beside what they hold, about.
@@ -109,8 +111,18 @@ class Rows:
             worked_out = sum(getattr(each, "nbytes", 0) for each in self.worked_out.values())
             return _OWN + worked_out + self._summaries.nbytes + sum(each.nbytes for each in self._series.values())
 
-    def reading(self, opener: Opener, keys: Collection[str]) -> Generator[None, None, None]:
+    def has(self, keys: Collection[str]) -> bool:
+        """Tell whether columns are held, as far as the file has them."""
+        with self.lock:
+            return self._work is None and not self._lacking(keys)
+
+    def reading(self, opener: Opener, keys: Collection[str], *, is_roomy: bool = False) -> Generator[None, None, None]:
         """Take in what is new of the file, step by step, and hold the columns that are asked for.
+
+        Args:
+            opener: opens the file.
+            keys: the columns.
+            is_roomy: whether to hold all columns of a short file that is read for the first time.
 
         Raises:
             OSError: the file is there and cannot be read.
@@ -122,7 +134,7 @@ class Rows:
             while True:
                 with self.lock:
                     if self._work is None:
-                        if (has_looked and not self._lacking(keys)) or not self._begin(opener, keys):
+                        if (has_looked and not self._lacking(keys)) or not self._begin(opener, keys, is_roomy):
                             return
                         has_looked = True
                     self._step()
@@ -161,7 +173,7 @@ class Rows:
         """Return the columns that the file is known to have, and that are not held."""
         return [key for key in keys if key in self._summaries and key not in self._series]
 
-    def _begin(self, opener: Opener, keys: Collection[str]) -> bool:
+    def _begin(self, opener: Opener, keys: Collection[str], is_roomy: bool) -> bool:
         """Look at the file, and begin to decode what is new or lacking; tell whether there is anything to do."""
         try:
             descriptor, status, length = opener()
@@ -188,7 +200,8 @@ class Rows:
             os.close(descriptor)
             raise
         self._look = look if not is_same else self._look
-        self._work = self._decode(descriptor, source, lacking, {*keys, *self._series})
+        every = is_roomy and not self.rows and length <= SHORT
+        self._work = self._decode(descriptor, source, lacking, None if every else {*keys, *self._series})
         return True
 
     def _add_few(self, source: Source, wanted: set[str]) -> bool:
@@ -205,10 +218,9 @@ class Rows:
         for key, value in row.items():
             is_new = key not in self._summaries
             self._summaries.add_one(key, value)
-            if key in wanted and key in self._summaries and (is_new or key in self._series):
-                series = self._series.setdefault(key, Series())
-                if isinstance(value, (int, float)):
-                    series.append(self.rows, as_float(value))
+            series = self._held(key, is_new, wanted)
+            if series is not None and isinstance(value, (int, float)):
+                series.append(self.rows, as_float(value))
         self.rows += 1
 
     def _is_same(self, look: Look, *, being_written: bool) -> bool:
@@ -234,7 +246,7 @@ class Rows:
             self.worked_out.clear()
 
     def _decode(
-        self, descriptor: int, source: Source, lacking: list[str], wanted: set[str]
+        self, descriptor: int, source: Source, lacking: list[str], wanted: set[str] | None
     ) -> Generator[None, None, None]:
         try:
             if lacking:
@@ -254,7 +266,7 @@ class Rows:
     def _fill(self, source: Source, keys: list[str]) -> Generator[None, None, None]:
         """Decode columns that were not asked for before, as far as the others are."""
         stop = self._mark.offset if self._mark is not None else 0
-        part = source._replace(size=stop, stream=lambda start: _until(source, start, stop))
+        part = portions.beginning_of(source, stop)
         filled, rows = {key: Series() for key in keys}, 0
         for event in portions.decode(part, keys, 0, marked=False, **self._options):
             if isinstance(event, Columns):
@@ -279,14 +291,21 @@ class Rows:
                 series.cut(self.rows)
             self.worked_out.clear()
 
-    def _add(self, table: Columns, wanted: set[str]) -> None:
+    def _add(self, table: Columns, wanted: set[str] | None) -> None:
         for key, column in table.items():
             is_new = key not in self._summaries
             self._summaries.add(key, column)
-            if key in wanted and key in self._summaries and (is_new or key in self._series):
-                self._series.setdefault(key, Series()).extend(self.rows, column)
+            series = self._held(key, is_new, wanted)
+            if series is not None:
+                series.extend(self.rows, column)
         self.rows += table.rows
         self._check_room({})
+
+    def _held(self, key: str, is_new: bool, wanted: set[str] | None) -> Series | None:
+        """Return the series to put values of a column into; None where it is not held, or others came before."""
+        if is_new and (wanted is None or key in wanted) and key in self._summaries:
+            return self._series.setdefault(key, Series())
+        return self._series.get(key)
 
     def _check_room(self, more: dict[str, Series]) -> None:
         held = sum(each.nbytes for each in [*self._series.values(), *more.values()])
@@ -299,11 +318,3 @@ class Rows:
 
 class _TooMuch(CorruptData):
     """More columns than may be held."""
-
-
-def _until(source: Source, start: int, stop: int) -> Generator[bytes, None, None]:
-    for piece in source.stream(start):
-        yield piece[: stop - start]
-        start += len(piece)
-        if start >= stop:
-            return

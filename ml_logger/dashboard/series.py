@@ -12,6 +12,8 @@ from ml_logger.dashboard.pyramid import Pyramid
 
 #: Bytes that a series costs beside its numbers, about.
 _OWN = 2048
+#: Values of which a pyramid saves time.
+_MANY = 4096
 
 
 class Series:
@@ -72,12 +74,13 @@ class Series:
         return self._ascends
 
     def pyramid(self) -> Pyramid:
-        """Return what few points are chosen by, with all values taken in."""
-        self._pyramid.extend(self.values)
+        """Return what few points are chosen by, with all values taken in where they are many."""
+        if self.count >= _MANY:
+            self._pyramid.extend(self.values)
         return self._pyramid
 
-    def row_at(self, places: Array) -> Array:
-        """Return the numbers of the rows that some of the values are in."""
+    def row_at(self, places: Any) -> Any:
+        """Return the numbers of the rows that some of the values are in; a slice stays one where each row has one."""
         return places if self._positions is None else self._positions.values[places]
 
     def places_of(self, rows: Array) -> Array:

@@ -25,14 +25,18 @@ class Shelf:
     Args:
         opener: opens a file by its key for a reader: a descriptor, its status, and the bytes that are committed.
         limit: bytes that all may take together.
+        eager: as long as less is held, all columns of a short run are, before anybody asks; a quarter of the limit.
 
     Attributes:
         nbytes: the bytes that all take, as they were weighed.
     """
 
-    def __init__(self, opener: Callable[[str], tuple[int, os.stat_result, int]], limit: int) -> None:
+    def __init__(
+        self, opener: Callable[[str], tuple[int, os.stat_result, int]], limit: int, eager: int | None = None
+    ) -> None:
         self._opener = opener
         self.limit = limit
+        self._eager = limit // 4 if eager is None else eager
         self._lock = threading.Lock()
         self._decoding: Decoding | None = None
         self._held: OrderedDict[str, Rows] = OrderedDict()
@@ -52,9 +56,16 @@ class Shelf:
         with self._lock:
             rows = self._held.get(run) or self._place(run)
             self._held.move_to_end(run)
-        yield from rows.reading(partial(self._open, file_of(run)), keys)
+            is_roomy = self.nbytes < self._eager
+        yield from rows.reading(partial(self._open, file_of(run)), keys, is_roomy=is_roomy)
         self.weigh(run, rows)
         return rows
+
+    def held(self, run: str, keys: Collection[str]) -> Rows | None:
+        """Return the rows of a run as they were read last, if they hold these columns and were not let go of."""
+        with self._lock:
+            rows = self._held.get(run)
+        return rows if rows is not None and rows.has(keys) else None
 
     def rows(self, run: str, keys: Collection[str] = ()) -> Rows:
         """Read what is new of a run's file at once, and return its rows; see `reading`."""
