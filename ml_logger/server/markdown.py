@@ -73,6 +73,7 @@ def render(text: str, key: str) -> str:
         return _plain(text, 'To see it rendered, install on the server: pip install "ml-logger[reports]"')
     if len(text) > LONGEST:
         return _plain(text[:LONGEST], "The text is too long to be rendered: this is its beginning.")
+    text = text.encode("utf-8", "replace").decode()  # a lone half of a character is none
     until = time.thread_time() + SECONDS
     parser = MarkdownIt("commonmark", {"maxNesting": 20}).enable(["table", "strikethrough"])
     parser.disable("html_block")

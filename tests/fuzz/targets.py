@@ -46,6 +46,7 @@ TARGETS = {
         Target("settings"),
         Target("arrays"),
         Target("documents"),
+        Target("reports"),
         Target("http", guided=False),
         Target("api", guided=False),
     )
