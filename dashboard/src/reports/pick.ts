@@ -1,7 +1,7 @@
 /** Which runs a block is about, and what it tells of them. Pure. */
 
 import { matcher } from "../runs/search";
-import { asText, naturalKey, toNumber } from "../runs/values";
+import { asText, naturalKey, parameterOf, toNumber } from "../runs/values";
 import type { Run } from "../types";
 import { Fault, globOf, isGlob, keyFrom, numberIn, one, type Fields } from "./spec";
 
@@ -42,7 +42,8 @@ export function shortNames(runs: readonly Run[], folder: string): Map<string, st
 export function groupsBy(parameter: string, runs: readonly Run[]): Map<string, string[]> {
   const groups = new Map<string, string[]>();
   for (const run of runs) {
-    const name = `${parameter}=${parameter in run.parameters ? asText(run.parameters[parameter]) : "none"}`;
+    const value = parameterOf(run, parameter);
+    const name = `${parameter}=${value === undefined ? "none" : asText(value)}`;
     groups.set(name, [...(groups.get(name) ?? []), run.run]);
   }
   return groups;
@@ -56,10 +57,8 @@ export function cell(run: Run, column: string): string | number | null {
   const [, name = column, stat = "last"] = /^(.+)@(last|min|max)$/.exec(column) ?? [];
   const metric = run.metrics[name];
   if (metric) return toNumber(metric[STATS.indexOf(stat as Stat)]);
-  if (column in run.parameters) {
-    const value = run.parameters[column];
-    return typeof value === "number" ? value : asText(value);
-  }
+  const value = parameterOf(run, column);
+  if (value !== undefined) return typeof value === "number" ? value : asText(value);
   if (column === "duration" || column === "rows" || column === "updated") return run[column];
   return null;
 }

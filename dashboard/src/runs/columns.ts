@@ -1,7 +1,7 @@
 /** The columns of the table: which there are, which are shown, and what of a run stands in them. Pure. */
 
 import type { Run } from "../types";
-import { asText, toNumber } from "./values";
+import { asText, parameterOf, toNumber } from "./values";
 
 export type Kind = "field" | "param" | "last" | "min" | "max";
 
@@ -187,7 +187,7 @@ export function parse(id: string): { kind: Kind; name: string } {
 /** What a run has in a column, as a number where it is one; undefined where it has nothing. */
 export function valueIn(id: string): (run: Run) => unknown {
   const { kind, name } = parse(id);
-  if (kind === "param") return (run) => (Object.hasOwn(run.parameters, name) ? run.parameters[name] : undefined);
+  if (kind === "param") return (run) => parameterOf(run, name);
   if (kind === "field") return (run) => fieldOf(run, name);
   const at = METRICS.indexOf(kind);
   return (run) => {

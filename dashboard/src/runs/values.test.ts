@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { formatDuration, formatNumber, formatSize, formatTime, naturalKey, toNumber } from "./values";
+import type { Run } from "../types";
+import { formatDuration, formatNumber, formatSize, formatTime, naturalKey, parameterOf, toNumber } from "./values";
 
 test.each([
   [0, "0"],
@@ -31,4 +32,11 @@ test("numbers are read as JSON words them and as people type them", () => {
 test("numbers in names sort by what they are worth", () => {
   const names = ["run-10", "run-9", "Run-2", "lr-0.001", "lr-0.0003"];
   expect(names.sort((one, other) => (naturalKey(one) < naturalKey(other) ? -1 : 1))).toEqual(["lr-0.0003", "lr-0.001", "Run-2", "run-9", "run-10"]);
+});
+
+test("a parameter is found by its name, and by the end of it where only one ends so", () => {
+  const run = { parameters: { "Args.lr": 0.1, "Args.seed": 1, "env.seed": 2, lr: undefined } } as unknown as Run;
+  const other = { parameters: { "Args.lr": 0.1, "Args.seed": 1, "env.seed": 2 } } as unknown as Run;
+  expect(["Args.lr", "lr", "seed", "env.seed", "rgs.lr", "toString"].map((name) => parameterOf(other, name))).toEqual([0.1, 0.1, undefined, 2, undefined, undefined]);
+  expect(parameterOf(run, "lr")).toBe(undefined);
 });

@@ -1,5 +1,7 @@
 /** Values of runs as numbers and as texts. Pure. */
 
+import type { Run } from "../types";
+
 const WORDS: Record<string, number> = { nan: NaN, infinity: Infinity, inf: Infinity, "-infinity": -Infinity, "-inf": -Infinity };
 
 /** A number, also as JSON words it and as people type it; null for what is none. */
@@ -17,6 +19,14 @@ export function asText(value: unknown): string {
   if (typeof value === "string") return value;
   if (value === undefined) return "";
   return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+}
+
+/** A parameter by its name, or by the last part of it, as columns show it, where only one ends so; undefined is none. */
+export function parameterOf({ parameters }: Run, name: string): unknown {
+  if (Object.hasOwn(parameters, name)) return parameters[name];
+  const end = `.${name}`;
+  const ending = Object.keys(parameters).filter((key) => key.endsWith(end));
+  return ending.length === 1 ? parameters[ending[0] as string] : undefined;
 }
 
 /** A measured number in few digits: integers as they are, others with four that count. */
