@@ -20,6 +20,7 @@ const VIEWS: Record<string, ComponentType> = {
   compare: lazily(() => import("./compare/view").then((module) => module.CompareView)),
   files: lazily(() => import("./files/view").then((module) => module.FilesView)),
   report: lazily(() => import("./reports/view").then((module) => module.ReportsView)),
+  trash: lazily(() => import("./trash/view").then((module) => module.TrashView)),
 };
 
 const PLACES: [string, string][] = [
@@ -28,6 +29,7 @@ const PLACES: [string, string][] = [
   ["compare", "Compare"],
   ["files", "Files"],
   ["report", "Reports"],
+  ["trash", "Trash"],
 ];
 
 export function App() {

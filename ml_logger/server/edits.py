@@ -297,4 +297,4 @@ def _listed(folder: Any) -> list[trash.Discarded]:
             found.append(trash.find(folder, undo))
         except KeyNotFound:
             continue  # a folder of somebody else, or one that is being emptied
-    return found
+    return sorted(found, key=lambda one: one.time, reverse=True)  # names tell whole seconds only
