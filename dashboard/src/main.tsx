@@ -28,4 +28,9 @@ async function main(): Promise<void> {
   render(<App />, document.getElementById("app") as HTMLElement);
 }
 
+// A link with a token that is opened where the page is already open: begin as if it was not.
+addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#token=")) location.reload();
+});
+
 void main();

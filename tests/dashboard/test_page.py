@@ -107,6 +107,19 @@ def test_the_token_leaves_nothing_that_scripts_can_read(
     troubles.clear()
 
 
+def test_a_link_with_a_token_lets_in_where_the_page_is_open(
+    open_page: Callable[..., Page], guarded_site: tuple[Server, str]
+) -> None:
+    """The link works in the tab that asks for a token, too, and the token does not stay in the address."""
+    server, secret = guarded_site
+    page = open_page(server.url)
+    page.get_by_label("Token").wait_for()
+    page.goto(f"{server.url}/#token={secret}")
+
+    page.get_by_role("button", name="Log out").wait_for()
+    assert secret not in page.url
+
+
 def test_who_leaves_is_out(
     open_page: Callable[..., Page], guarded_site: tuple[Server, str], troubles: list[str]
 ) -> None:
