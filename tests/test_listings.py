@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import requests
 
 from ml_logger import tokens
+from ml_logger.server import listings
 from ml_logger.testing import Server
 from ml_logger.transport import protocol
 from tests import programs
@@ -68,6 +70,39 @@ def test_a_large_folder_comes_in_pages(server: Server) -> None:
 
     assert found == sorted(found)
     assert len(set(found)) == len(found) == 500
+
+
+def test_what_is_kept_of_a_folder_is_never_old(tree: Server) -> None:
+    """A folder that was listed before is listed as it is now: with what has come, and without what has gone."""
+    long_ago = 1_000_000_000
+    os.utime(tree.data_dir / "me", (long_ago, long_ago))
+    assert keys_in(tree, "me") == keys_in(tree, "me") == ["me/one/", "me/two.txt"]
+    (tree.data_dir / "me" / "three.txt").write_bytes(b"")
+    assert keys_in(tree, "me") == ["me/one/", "me/three.txt", "me/two.txt"]
+    os.utime(tree.data_dir / "me", (long_ago, long_ago + 1))
+    assert keys_in(tree, "me") == ["me/one/", "me/three.txt", "me/two.txt"]
+    (tree.data_dir / "me" / "two.txt").unlink()
+
+    assert keys_in(tree, "me") == ["me/one/", "me/three.txt"]
+
+
+def test_few_folders_are_kept(tmp_path: Path) -> None:
+    """What is kept of folders is bounded: those that were listed longest ago are forgotten."""
+    scanned, known = listings.Scanned(most=6), {}
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            (tmp_path / name / str(number)).write_bytes(b"")
+        os.utime(tmp_path / name, (1, 1))
+
+    def is_kept(name: str) -> bool:
+        fd = os.open(tmp_path / name, os.O_RDONLY)
+        before, known[name] = known.get(name), scanned.names(fd, follow_links=False)
+        os.close(fd)
+        assert known[name] == ["0", "1", "2"]
+        return known[name] is before
+
+    assert [is_kept(name) for name in "aabbacab"] == [False, True, False, True, True, False, True, False]
 
 
 def test_links_are_not_listed(tree: Server, tmp_path: Path) -> None:

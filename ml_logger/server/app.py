@@ -37,6 +37,7 @@ from ml_logger.server.catalog import Catalog
 from ml_logger.server.committer import RETRY_AFTER, Committer
 from ml_logger.server.connections import Traffic
 from ml_logger.server.limits import DEFAULT, Limits
+from ml_logger.server.listings import Scanned
 from ml_logger.server.mounts import NETWORK, file_system
 from ml_logger.server.sessions import Sessions
 from ml_logger.server.tokens import Tokens, guard
@@ -71,6 +72,7 @@ class Service:
         self.bodies = Bodies(limits.max_body, limits.body_timeout)
         self.shelf = Shelf(self.committer.appends.open_view, limits.max_series)
         self.turns, self.places = Turns(LONG), tables.Places()
+        self.scanned = Scanned()
         self.renders = Turns(LONG)
         self.audit = Audit(audit or self.folder.private("audit.log"), always=audit is not None)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="ml-logger-files")

@@ -116,7 +116,8 @@ async def get_entries(request: Request) -> HTTPResponse:
     if limit is not None and not _LIMIT.fullmatch(limit):
         raise SanicException("limit is a number of files, 1 or more", status_code=400)
     most = min(int(limit or service.limits.max_entries), service.limits.max_entries)
-    look = looked(service.folder, request.get_args(keep_blank_values=True), request.ctx.token.prefix)
+    asked = request.get_args(keep_blank_values=True)
+    look = looked(service.folder, service.scanned, asked, request.ctx.token.prefix)
     work = partial(_listing, service.committer.appends, look, most)
     listing, goes_on = await service.turns.take(client_of(request), work)
     if limit is None and goes_on:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat as stat_module
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 
 from ml_logger import keys
@@ -30,7 +30,7 @@ def walk(
     here = (status.st_dev, status.st_ino)
     if here in above:
         return  # a link that leads back up
-    for name in _names(fd, follow_links):
+    for name in names_in(fd, follow_links):
         key = f"{folder}/{name}" if folder else name
         if name[-1] != "/":
             entry = _entry(fd, name, key, follow_links) if key > after else None
@@ -47,15 +47,17 @@ def walk(
                 os.close(inner)
 
 
-def children(fd: int, folder: str, after: str, *, follow_links: bool) -> Iterator[Entry]:
-    """Yield what lies directly in a folder, sorted: its files, and its folders as entries whose key ends in a slash.
+def children(fd: int, folder: str, names: Iterable[str], *, follow_links: bool) -> Iterator[Entry]:
+    """Yield what lies directly in a folder: its files, and its folders as entries whose key ends in a slash.
 
-    The arguments are those of `walk`; the size of a folder is 0.
+    Args:
+        fd: a descriptor of the folder.
+        folder: its key; empty for the root.
+        names: what to yield of it, of its `names_in`.
+        follow_links: whether symbolic links are followed.
     """
-    for name in _names(fd, follow_links):
+    for name in names:
         key = f"{folder}/{name}" if folder else name
-        if key <= after:
-            continue
         if name[-1] != "/":
             entry = _entry(fd, name, key, follow_links)
             if entry is not None:
@@ -65,7 +67,7 @@ def children(fd: int, folder: str, after: str, *, follow_links: bool) -> Iterato
                 yield Entry(key, 0, os.stat(name[:-1], dir_fd=fd, follow_symlinks=follow_links).st_mtime)
 
 
-def _names(fd: int, follow_links: bool) -> list[str]:
+def names_in(fd: int, follow_links: bool) -> list[str]:
     """Return the names in a folder in the order of the keys below them: those of folders end in a slash."""
     names = set()
     with os.scandir(fd) as found:

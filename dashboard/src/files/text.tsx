@@ -9,7 +9,7 @@ import { decoded, Finder, groups, lastLines, marked, type Found } from "./lines"
 /** Bytes that are read at once, and characters that are kept of a log that grows. */
 const PART = 128 * 1024;
 const KEPT = 512 * 1024;
-const SEARCHED = 2 ** 21;
+const SEARCHED = 2 ** 19;
 /** Lines that are laid out together, and how high each is: as in the style. */
 const GROUP = 200;
 const LINE = 19;

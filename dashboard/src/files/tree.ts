@@ -34,10 +34,12 @@ export interface Row {
   of: number;
 }
 
-/** Whether all words are in a name, whatever the case. */
-export function names(filter: string): (name: string) => boolean {
-  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
-  return (name) => words.every((word) => name.toLowerCase().includes(word));
+/** The entries of a folder whose names have all words, whatever the case; opened folders stay. */
+function filtered(entries: Listed[], folder: string, words: readonly string[], open: ReadonlySet<string>): Listed[] {
+  return entries.filter(([key]) => {
+    const name = key.slice(folder.length).toLowerCase();
+    return words.every((word) => name.includes(word)) || open.has(key);
+  });
 }
 
 interface Segment {
@@ -64,13 +66,13 @@ export class Rows {
     private readonly open: ReadonlySet<string>,
     filter = "",
   ) {
-    const matches = names(filter);
-    this.add(top, 0, filter.trim() ? (entries) => entries.filter(([key]) => open.has(key) || matches(nameOf(key))) : (entries) => entries);
+    this.add(top, 0, filter.toLowerCase().split(/\s+/).filter(Boolean));
   }
 
-  private add(folder: string, depth: number, left: (entries: Listed[]) => Listed[]): void {
+  private add(folder: string, depth: number, words: readonly string[]): void {
     const known = this.folders.get(folder);
     if (!known) return;
+    const left = (entries: Listed[]) => (words.length ? filtered(entries, folder, words, this.open) : entries);
     const inner = left(known.folders);
     const files = left(known.files);
     const of = inner.length + files.length;
@@ -83,7 +85,7 @@ export class Rows {
     inner.forEach(([key], at) => {
       if (!this.open.has(key)) return;
       put(inner, at + 1, 1);
-      this.add(key, depth + 1, left);
+      this.add(key, depth + 1, words);
     });
     put(inner, inner.length, 1);
     from = 0;
@@ -119,7 +121,7 @@ export class Rows {
 }
 
 /** The part of a list that is on the screen, with some rows around it. */
-export function inView(count: number, height: number, scroll: number, shown: number, around = 10): [number, number] {
+export function inView(count: number, height: number, scroll: number, shown: number, around = 6): [number, number] {
   const first = Math.max(0, Math.floor(scroll / height) - around);
   return [Math.min(first, count), Math.min(count, Math.ceil((scroll + shown) / height) + around)];
 }

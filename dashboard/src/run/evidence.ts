@@ -17,6 +17,8 @@ export interface Series {
   medium: Medium;
   /** By step. */
   frames: Frame[];
+  /** The step of each frame; -Infinity for none. */
+  steps: number[];
 }
 
 export interface Evidence {
@@ -66,7 +68,7 @@ function addFrame(groups: Map<string, Series>, key: string, medium: Medium, file
   const { step, rest } = stepOf(nameOf(key));
   const name = `${folderOf(key)}${rest}`.replace(/\/$/, "") || nameOf(key);
   const id = `${medium} ${name}`;
-  const series = groups.get(id) ?? { name, medium, frames: [] };
+  const series = groups.get(id) ?? { name, medium, frames: [], steps: [] };
   series.frames.push({ step, file });
   groups.set(id, series);
 }
@@ -74,11 +76,13 @@ function addFrame(groups: Map<string, Series>, key: string, medium: Medium, file
 /** A number in the name of the only file of its kind is no step, unless it is all of the name. */
 function alone(series: Series): Series {
   const [frame] = series.frames;
-  series.frames.sort((a, b) => (a.step ?? -Infinity) - (b.step ?? -Infinity));
+  const place = ({ step }: Frame) => step ?? -Infinity;
+  series.frames.sort((a, b) => (place(a) < place(b) ? -1 : Number(place(a) > place(b))));
+  series.steps = series.frames.map(place);
   if (series.frames.length > 1 || !frame || frame.step === null) return series;
   const name = nameOf(frame.file[0]);
   if (/^-?\d/.test(name) || /(step|iter|epoch|frame|[-_=])0*\d+\.\w+$/i.test(name)) return series;
-  return { ...series, name: `${folderOf(`${series.name}x`)}${name}`, frames: [{ ...frame, step: null }] };
+  return { ...series, name: `${folderOf(`${series.name}x`)}${name}`, frames: [{ ...frame, step: null }], steps: [-Infinity] };
 }
 
 /** The log that is written first of all comes first. */
@@ -110,6 +114,6 @@ export function placeAt(steps: readonly number[], value: number): number {
 }
 
 /** What a series shows at a step: its last frame that is not later, or else its first. */
-export function frameAt({ frames }: Series, step: number): Frame | undefined {
-  return frames[placeAt(frames.map((frame) => frame.step ?? -Infinity), step)];
+export function frameAt({ frames, steps }: Series, step: number): Frame | undefined {
+  return frames[placeAt(steps, step)];
 }

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { getJson } from "../api";
 import { Chart } from "../charts/chart";
 import { keysOf } from "../charts/groups";
-import { useAnswer } from "../files/answer";
+import { useAnswer, type Answer } from "../files/answer";
 import "../files/files.css";
 import { age, bytes, moment } from "../files/format";
 import { Tree } from "../files/list";
@@ -39,7 +39,7 @@ function OneRun({ name }: { name: string }) {
   const { value: files, error } = useFiles(name, run);
   const evidence = useMemo(() => evidenceOf(folder, files?.entries ?? []), [files]);
   const histograms = useHistograms(evidence.histograms);
-  const steps = useMemo(() => stepsOf(evidence.series, histograms.flatMap(({ histograms: all }) => all.flatMap(({ step }) => step ?? []))), [evidence, histograms]);
+  const steps = useMemo(() => stepsOf(evidence.series, (histograms.value ?? []).flatMap(({ histograms: all }) => all.flatMap(({ step }) => step ?? []))), [evidence, histograms]);
   if (!run && complete.value && files?.entries.length === 0) return <Missing name={name} />;
   const tabs = tabsOf({ run, name, folder, evidence, histograms });
   return (
@@ -89,16 +89,14 @@ function useFiles(name: string, run: Run | undefined) {
   );
 }
 
-const NO_HISTOGRAMS: HistogramSeries[] = [];
+async function histogramsIn(key: string): Promise<HistogramSeries[]> {
+  const asked = new URLSearchParams({ key, points: "200" });
+  return (await getJson<{ series: HistogramSeries[] }>(`v1/histograms?${asked.toString()}`)).series;
+}
 
-function useHistograms(file: Listed | null): HistogramSeries[] {
+function useHistograms(file: Listed | null): Answer<HistogramSeries[]> {
   const [key, size, mtime] = file ?? [];
-  const { value } = useAnswer(
-    async () => (key ? (await getJson<{ series: HistogramSeries[] }>(`v1/histograms?${new URLSearchParams({ key, points: "200" }).toString()}`)).series : NO_HISTOGRAMS),
-    [key, size, mtime],
-    true,
-  );
-  return value ?? NO_HISTOGRAMS;
+  return useAnswer(async () => (key ? histogramsIn(key) : []), [key, size, mtime], true);
 }
 
 function Head({ name, run }: { name: string; run: Run | undefined }) {
@@ -168,7 +166,7 @@ interface Parts {
   name: string;
   folder: string;
   evidence: Evidence;
-  histograms: readonly HistogramSeries[];
+  histograms: Answer<HistogramSeries[]>;
 }
 
 function tabsOf({ run, folder, evidence, histograms }: Parts): Tab[] {
@@ -177,10 +175,10 @@ function tabsOf({ run, folder, evidence, histograms }: Parts): Tab[] {
   const files = (id: string, label: string, all: readonly Listed[], one: string): Tab[] =>
     all.length ? [{ id, label, count: all.length, show: () => <OneOf files={all} folder={folder} label={one} /> }] : [];
   const shown: Tab = { id: "seen", label: "Pictures", count: series.length, show: () => <Pictures evidence={evidence} /> };
-  const bins: Tab = { id: "histograms", label: "Histograms", count: histograms.length, show: () => <AllHistograms all={histograms} /> };
+  const bins: Tab = { id: "histograms", label: "Histograms", ...(histograms.value ? { count: histograms.value.length } : {}), show: () => <AllHistograms found={histograms} /> };
   return [
     ...(series.length ? [shown] : []),
-    ...(histograms.length ? [bins] : []),
+    ...(evidence.histograms ? [bins] : []),
     ...files("log", "Log", logs, "Log"),
     { id: "parameters", label: "Parameters", count: Object.keys(parameters).length, show: () => <Parameters parameters={parameters} /> },
     ...files("diff", "Diff", changes, "Changes"),
@@ -200,11 +198,13 @@ function Pictures({ evidence }: { evidence: Evidence }) {
   );
 }
 
-function AllHistograms({ all }: { all: readonly HistogramSeries[] }) {
+function AllHistograms({ found: { value, error } }: { found: Answer<HistogramSeries[]> }) {
   const step = stepOfRoute();
+  if (error && !value) return <p role="alert">{error}</p>;
+  if (!value) return <p class="nothing">Reading the histograms…</p>;
   return (
     <div class="cards">
-      {all.map((series) => (
+      {value.map((series) => (
         <Histograms key={series.name} series={series} step={step} />
       ))}
     </div>
