@@ -24,6 +24,7 @@ test("folders come first, and what is in an opened one below it", () => {
 test("a filter leaves names that have all words, and folders that are open", () => {
   const rows = new Rows("", folders, new Set(["me/"]), "TXT two");
   expect(rows.slice(0, 99).map((row) => row.key)).toEqual(["me/", "me/two.txt"]);
+  expect(new Rows("", folders, new Set(), "*").count + new Rows("", folders, new Set(), "me/").count).toBe(1);
 });
 
 test("of a folder of 100,000 files only the rows that are asked for are made", () => {
