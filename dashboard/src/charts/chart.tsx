@@ -6,11 +6,12 @@ import { Seat } from "./data";
 import type { Figure } from "./figure";
 import { inFrame, notInFrame } from "./frames";
 import type { Picture } from "./picture";
+import { Legend } from "./legend";
 import { ExportMenu } from "./menu";
 import { Plot } from "./plot";
 import type { Range } from "./ranges";
 import { kindOf } from "./numbers";
-import { Composer, titleOf, type ChartSpec } from "./compose";
+import { Composer, legendOf, titleOf, type ChartSpec } from "./compose";
 import { shown } from "./shown";
 import { nameOf } from "./tooltip";
 import "./charts.css";
@@ -25,30 +26,39 @@ export interface ChartProps {
   onRange?: (range: Range | null) => void;
   /** What stands beside the title. */
   actions?: ComponentChildren;
+  /** Whether it takes the whole width. */
+  isWide?: boolean;
 }
 
 /** A chart with a title. It asks for data, and draws, only while it is in view. */
-export function Chart({ spec, height = 240, range, onRange, actions }: ChartProps) {
+export function Chart({ spec, height = 240, range, onRange, actions, isWide = false }: ChartProps) {
   const [own, setOwn] = useState<Range | null>(null);
   const place = useRef<HTMLElement>(null);
   const isSeen = useInView(place);
   const title = titleOf(spec);
   const seen = range === undefined ? own : range;
+  const runs = spec.runs ?? shown.value.runs;
   return (
-    <figure class="chart" ref={place} aria-label={title}>
+    <figure class={isWide ? "chart wide" : "chart"} ref={place} aria-label={title}>
       <figcaption>
         <span class="title" title={title}>
           {title}
         </span>
         <span class="gap" />
         {actions}
-        <ExportMenu name={title} charts={() => [{ spec, runs: spec.runs ?? shown.peek().runs, range: seen }]} />
+        <ExportMenu name={title} charts={() => [{ spec, runs, range: seen }]} />
       </figcaption>
+      {hasLegend(spec, runs) && <Legend items={legendOf(spec, runs)} />}
       <div class="body" style={{ height }}>
         {isSeen && <Drawing spec={spec} height={height} range={seen} onRange={onRange ?? setOwn} />}
       </div>
     </figure>
   );
+}
+
+/** One key is told by the title, and its runs by the table; groups and several keys are named here. */
+function hasLegend({ keys, groups }: ChartSpec, runs: readonly string[]): boolean {
+  return runs.length > 0 && (keys.length > 1 || (groups !== undefined && groups.size > 0));
 }
 
 /** Who scrolls may come back: what has left the view is kept for so many milliseconds. */

@@ -50,6 +50,36 @@ export function isBanded({ mode = "auto", groups, keys }: ChartSpec, runs: reado
   return keys.length > 0 && (runs.length > MANY_RUNS || (groups !== undefined && groups.size > 0 && runs.length > groups.size));
 }
 
+/** How something is drawn, and what it is called among the others of its chart. */
+export interface Look extends Style {
+  label: string;
+}
+
+/** Colors are by run; by key where there is one run. Several keys of several runs are told apart by their dashes. */
+function lookOfLine({ keys }: ChartSpec, runs: readonly string[], run: string, key: string): Look {
+  if (keys.length === 1) return { label: run, ...styleOf(run) };
+  if (runs.length === 1) return { label: key, ...styleOf(key) };
+  return { label: `${run} ${key}`, color: styleOf(run).color, dash: styleOf(key).dash };
+}
+
+/** The name of the group that all runs are in where there is no other. */
+const ALL = "all";
+
+function lookOfBand({ keys }: ChartSpec, name: string, key: string): Look {
+  const group = name === ALL ? "mean" : name;
+  return keys.length === 1 ? { label: group, ...styleOf(name) } : { label: `${group} ${key}`, ...styleOf(`${name} ${key}`) };
+}
+
+function groupsOf({ groups }: ChartSpec, runs: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  return groups && groups.size > 0 ? groups : new Map([[ALL, runs]]);
+}
+
+/** All lines, or bands, of a chart, each with the run that it is of; null for a band. */
+export function legendOf(spec: ChartSpec, runs: readonly string[]): (Look & { run: string | null })[] {
+  if (isBanded(spec, runs)) return [...groupsOf(spec, runs).keys()].flatMap((name) => spec.keys.map((key) => ({ run: null, ...lookOfBand(spec, name, key) })));
+  return runs.flatMap((run) => spec.keys.map((key) => ({ run, ...lookOfLine(spec, runs, run, key) })));
+}
+
 /** Keeps what was drawn until what is asked for is there. */
 export class Composer {
   range: Range | null = null;
@@ -81,13 +111,12 @@ export class Composer {
   }
 
   private pose(): void {
-    const { keys, x = "_step", groups } = this.spec;
+    const { keys, x = "_step" } = this.spec;
     const part = { x, from: this.range?.[0] ?? null, to: this.range?.[1] ?? null };
     this.lines = [];
     this.bands = [];
     if (isBanded(this.spec, this.runs)) {
-      const all = groups && groups.size > 0 ? groups : new Map([["all", this.runs]]);
-      for (const key of keys) for (const [name, runs] of all) this.bands.push({ name, runs: [...runs], key, ...part, bins: BINS });
+      for (const key of keys) for (const [name, runs] of groupsOf(this.spec, this.runs)) this.bands.push({ name, runs: [...runs], key, ...part, bins: BINS });
       return;
     }
     for (const key of keys) for (const run of this.runs) this.lines.push({ run, key, ...part });
@@ -110,21 +139,9 @@ export class Composer {
     this.before.set(id, series);
     const { xs, ys } = series;
     if (xs.length === 0) return null;
-    const { smooth = 0, keys } = this.spec;
+    const { smooth = 0 } = this.spec;
     const smoothedYs = smooth > 0 ? smoothed(xs, ys, smooth) : null;
-    return { run, key, label: this.label(run, key), ...this.style(run, key, keys), xs, ys, smooth: smoothedYs };
-  }
-
-  private label(run: string, key: string): string {
-    if (this.spec.keys.length === 1) return run;
-    return this.runs.length === 1 ? key : `${run} ${key}`;
-  }
-
-  /** By run; by key where there is one run only. Several keys of several runs are told apart by their dashes. */
-  private style(run: string, key: string, keys: readonly string[]): Style {
-    if (keys.length === 1) return styleOf(run);
-    if (this.runs.length === 1) return styleOf(key);
-    return { color: styleOf(run).color, dash: styleOf(key).dash };
+    return { run, key, ...lookOfLine(this.spec, this.runs, run, key), xs, ys, smooth: smoothedYs };
   }
 
   private area(question: BandQuestion, source: Source): Area | null {
@@ -135,8 +152,8 @@ export class Composer {
     if (!band) return before ?? null;
     const { xs, mean, low, high, min, max, runs } = band;
     if (band.n === 0) return null;
-    const label = `${name === "all" ? "mean" : name} of ${runs} ${runs === 1 ? "run" : "runs"}`;
-    const area = { name, key, label, ...styleOf(this.spec.keys.length > 1 ? `${name} ${key}` : name), runs, xs, mean, low, high, min, max };
+    const look = lookOfBand(this.spec, name, key);
+    const area = { name, key, ...look, label: `${look.label} of ${runs} ${runs === 1 ? "run" : "runs"}`, runs, xs, mean, low, high, min, max };
     this.bandsBefore.set(id, area);
     return area;
   }
@@ -145,6 +162,6 @@ export class Composer {
   note({ curves, areas }: Picture, isWaiting: boolean): string | null {
     if (curves.length + areas.length > 0) return null;
     if (this.runs.length === 0) return "No run is chosen";
-    return isWaiting ? "Loading" : "No values here";
+    return isWaiting ? "Loading" : "No values over this x";
   }
 }

@@ -2,6 +2,7 @@
 
 import { computed } from "@preact/signals";
 import { route, setQuery } from "../route";
+import { listed } from "../state";
 import type { Range } from "./ranges";
 
 export type Mode = "auto" | "lines" | "bands";
@@ -17,6 +18,8 @@ export interface Settings {
   range: Range | null;
   /** The groups that are closed. */
   shut: ReadonlySet<string>;
+  /** The keys whose charts are large. */
+  large: ReadonlySet<string>;
 }
 
 /** What the number of the row is called in an address, where nothing would be the default. */
@@ -33,8 +36,13 @@ export function parseSettings(query: URLSearchParams): Settings {
     mode: mode === "lines" || mode === "bands" ? mode : "auto",
     keys: query.get("keys") ?? "",
     range: parseRange(query.get("range")),
-    shut: new Set((query.get("shut") ?? "").split(",").filter(Boolean).map(decodeURIComponent)),
+    shut: parseNames(query.get("shut")),
+    large: parseNames(query.get("large")),
   };
+}
+
+function parseNames(text: string | null): Set<string> {
+  return new Set((text ?? "").split(",").filter(Boolean).map(decodeURIComponent));
 }
 
 function parseRange(text: string | null): Range | null {
@@ -53,6 +61,9 @@ export function setX(x: string): void {
   setQuery({ x: x === "_step" ? null : x === "" ? ROW : x, range: null });
 }
 
-export function setShut(shut: Iterable<string>): void {
-  setQuery({ shut: [...shut].map(encodeURIComponent).join(",") });
+/** Put a name into one of the lists, or take it out. */
+export function toggleIn(list: "shut" | "large", name: string): void {
+  const names = new Set(settings.value[list]);
+  if (!names.delete(name)) names.add(name);
+  setQuery({ [list]: listed(names) });
 }

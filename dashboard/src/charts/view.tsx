@@ -2,15 +2,16 @@
 
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import { setQuery } from "../route";
+import { route, setQuery } from "../route";
 import { metricFilter } from "../runs/search";
 import { query } from "../state";
 import { Chart } from "./chart";
-import { MANY_RUNS, type ChartSpec } from "./compose";
+import { isBanded, legendOf, MANY_RUNS, type ChartSpec } from "./compose";
 import { grouped, keyFilter, type KeyGroup } from "./groups";
+import { Legend } from "./legend";
 import { ExportMenu } from "./menu";
 import { PanelsOfRuns } from "./panels";
-import { setRange, setShut, setX, settings, type Mode } from "./settings";
+import { setRange, setX, settings, toggleIn, type Mode } from "./settings";
 import { shown } from "./shown";
 import "./charts.css";
 
@@ -26,6 +27,7 @@ export function ChartsView() {
       <Tools>
         <ExportMenu name="all charts" charts={charts} />
       </Tools>
+      <RunsLegend />
       <PanelsOfRuns />
       {groups.map((group) => (
         <Group key={group.prefix} group={group} />
@@ -35,17 +37,19 @@ export function ChartsView() {
   );
 }
 
+/** Where the table, which is the legend, is not beside the charts. */
+function RunsLegend() {
+  const spec = specOf("");
+  const { runs, groups } = shown.value;
+  if (route.value.view !== "charts" || groups.size > 0 || isBanded(spec, runs)) return null;
+  return <Legend items={legendOf(spec, runs)} />;
+}
+
 /** What the group of the keys without a prefix is called. */
 const nameOfGroup = ({ prefix }: KeyGroup) => prefix || "metrics";
 
 function isOpen(group: KeyGroup): boolean {
   return !settings.value.shut.has(nameOfGroup(group));
-}
-
-function toggle(group: KeyGroup): void {
-  const shut = new Set(settings.value.shut);
-  if (!shut.delete(nameOfGroup(group))) shut.add(nameOfGroup(group));
-  setShut(shut);
 }
 
 function specOf(key: string): ChartSpec {
@@ -59,7 +63,7 @@ function Group({ group }: { group: KeyGroup }) {
   return (
     <section aria-label={name}>
       <h2>
-        <button class="quiet" aria-expanded={isOpen(group)} onClick={() => toggle(group)}>
+        <button class="quiet" aria-expanded={isOpen(group)} onClick={() => toggleIn("shut", name)}>
           <span aria-hidden="true">{isOpen(group) ? "▾" : "▸"}</span>
           {name} <span class="count">{group.keys.length}</span>
         </button>
@@ -67,12 +71,26 @@ function Group({ group }: { group: KeyGroup }) {
       {isOpen(group) && (
         <div class="grid">
           {group.keys.map((key) => (
-            <Chart key={key} spec={specOf(key)} range={settings.value.range} onRange={setRange} />
+            <OneChart key={key} name={key} />
           ))}
         </div>
       )}
     </section>
   );
+}
+
+const HEIGHT = 240;
+const LARGE = 480;
+
+function OneChart({ name }: { name: string }) {
+  const { range, large } = settings.value;
+  const isLarge = large.has(name);
+  const button = (
+    <button class="quiet size" aria-label={`Large chart of ${name}`} aria-pressed={isLarge} title={isLarge ? "Smaller" : "Larger"} onClick={() => toggleIn("large", name)}>
+      <span aria-hidden="true">{isLarge ? "⤡" : "⤢"}</span>
+    </button>
+  );
+  return <Chart spec={specOf(name)} range={range} onRange={setRange} height={isLarge ? LARGE : HEIGHT} isWide={isLarge} actions={button} />;
 }
 
 const COLUMNS: [string, string][] = [
