@@ -32,7 +32,7 @@ from ml_logger.server import (
 )
 from ml_logger.server.admission import Admission, status_of_head
 from ml_logger.server.audit import Audit, note_answer
-from ml_logger.server.bodies import Bodies
+from ml_logger.server.bodies import Bodies, Room
 from ml_logger.server.catalog import Catalog
 from ml_logger.server.committer import RETRY_AFTER, Committer
 from ml_logger.server.connections import Traffic
@@ -70,6 +70,7 @@ class Service:
         self.committer = Committer(self.folder, self.catalog, power=power, fail=self._fail)
         self.editor = edits.Editor(self.committer)
         self.bodies = Bodies(limits.max_body, limits.body_timeout)
+        self.answers = Room(series.ROOM)
         self.shelf = Shelf(self.committer.appends.open_view, limits.max_series)
         self.turns, self.places = Turns(LONG), tables.Places()
         self.scanned = Scanned()

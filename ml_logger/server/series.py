@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Generator, Iterator
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ routes = Blueprint("series")
 LONGEST = 2**21
 #: Points of all lines of an answer, and bins of all its bands.
 MOST_POINTS, MOST_BINS = 2_000_000, 200_000
+#: Bytes of an answer that every client may have in memory, and of all larger ones, from their first byte to their last.
+SMALL, ROOM = 2**20, 64 * 2**20
 #: Seconds after which a step ends, so that others have their turn.
 STEP = 0.05
 #: Bytes that are sent at once.
@@ -49,7 +52,9 @@ async def post_series(request: Request) -> HTTPResponse | ResponseStream | None:
         asked, runs = await service.in_thread(question_of, body)
         del body
     allowed(request, "read", *map(file_of, runs))
-    async with service.places.one(client_of(request)):
+    size = 16 * len(asked.lines) * asked.points + 48 * sum(band.bins for band in asked.bands)
+    room = service.answers.taken(size) if size > SMALL else nullcontext()
+    async with room, service.places.one(client_of(request)):
         return await _respond(request, await _answered(request, service.shelf, asked))
 
 

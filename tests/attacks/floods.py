@@ -219,6 +219,27 @@ def tables(*, read: bool) -> Callable[[Scene, Bystander], str]:
     return many(lambda *_: request, 12, 1, lambda answer: statuses(answer[:20]))
 
 
+@contextmanager
+def long_run(scene: Scene) -> Iterator[None]:
+    """Have a run of 100,000 rows for as long as the block lasts."""
+    folder: Path = scene.data / "long"
+    folder.mkdir()
+    (folder / "metrics.pkl").write_bytes(file_of([{"a": number / 7} for number in range(100_000)]))
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder)
+
+
+def lines(*, read: bool) -> Callable[[Scene, Bystander], str]:
+    """Ask for 20 lines of 16 MB on many connections at once, and read the answers, or none of them."""
+    question = json.dumps({"lines": [{"run": "long", "key": "a"}] * 20, "points": 50_000}).encode()
+    request = head("POST", protocol.SERIES, "Content-Type: application/json", body=question)
+    if not read:
+        return unread(request, 40, 1)
+    return many(lambda *_: request, 12, 1, lambda answer: statuses(answer[:20]))
+
+
 def slow_bodies(scene: Scene, bystander: Bystander) -> str:
     """Announce 20 bodies of 16 MB, and send 100 kB of each: small batches go on."""
     return held(f"{POST}Content-Length: {2**24}\r\n\r\n".encode() + bytes(100_000), 20, dribble=bytes(100))(
@@ -313,4 +334,6 @@ FLOODS = [
     Flood("F25 a batch that writes one file 300 times", batch(Op.WRITE, 300), "200, committed 300"),
     Flood("F26 a batch of 1,000 files", batch(Op.WRITE, 1000, keys=1000), "200, committed 1000"),
     Flood("F27 a batch of 100,000 refusals", batch(Op.APPEND, 100_000, "../{}"), "200, committed 1000, rejected 1000"),
+    Flood("F28 20 lines of 16 MB, from 12 clients", lines(read=True), "200", long_run),
+    Flood("F29 20 lines of 16 MB, which 40 clients do not read", lines(read=False), "nothing is left", long_run),
 ]
