@@ -28,7 +28,7 @@ test.each([
 });
 
 test("pinned runs come first, and groups follow with their runs", () => {
-  const rows = arrangeRows(RUNS, { ...NONE, sort: "name", group: ["env"], pinned: new Set(["c"]), folded: new Set(["env = –"]) });
+  const rows = arrangeRows(sortRuns(RUNS, "name"), { ...NONE, group: ["env"], pinned: new Set(["c"]), folded: new Set(["env = –"]) });
   expect(rows.map((row) => row.key)).toEqual(["c", "group:env = door", "a-9", "a-10", "group:env = –"]);
 });
 
@@ -42,7 +42,7 @@ test("a group is named by all that it is grouped by", () => {
 
 test("ten thousand runs are sorted and grouped within the time of a key", () => {
   const many = Array.from({ length: 10_000 }, (_, at) => run(`r-${at}`, { parameters: { lr: at % 10, seed: at } }));
-  const rows = arrangeRows(many, { ...NONE, sort: "-param:seed", group: ["lr"] });
+  const rows = arrangeRows(sortRuns(many, "-param:seed"), { ...NONE, group: ["lr"] });
   expect(rows.length).toBe(10_010);
   expect(rows[1]?.run).toBe("r-9990");
 });

@@ -19,7 +19,6 @@ export interface Row {
 }
 
 export interface Order {
-  sort: string;
   group: readonly string[];
   pinned: ReadonlySet<string>;
   folded: ReadonlySet<string>;
@@ -34,9 +33,8 @@ function columnOf(by: string): string {
   return by === "status" || by === "tags" || by.startsWith("param:") ? by : `param:${by}`;
 }
 
-/** The lines of the table. */
-export function arrangeRows(runs: readonly Run[], order: Order): Row[] {
-  const sorted = sortRuns(runs, order.sort);
+/** The lines of the table, from runs that are sorted. */
+export function arrangeRows(sorted: readonly Run[], order: Order): Row[] {
   const rows: Row[] = [];
   if (order.pinned.size) rows.push(...sorted.filter((run) => order.pinned.has(run.run)).map(asRow));
   const rest = order.pinned.size ? sorted.filter((run) => !order.pinned.has(run.run)) : sorted;

@@ -5,7 +5,7 @@ import { route, setQuery } from "../route";
 import { found, listed, pinned, query, runs } from "../state";
 import type { Run } from "../types";
 import { arrange, chosen, scan, type Column, type Scan } from "./columns";
-import { arrangeRows, type Row } from "./order";
+import { arrangeRows, sortRuns, type Row } from "./order";
 import { metricFilter, textOf } from "./search";
 import { inSlices } from "./slices";
 import { naturalKey } from "./values";
@@ -33,6 +33,8 @@ export function setList(name: string, values: Iterable<string>): void {
 const FEW = 500;
 const ORDER_PAUSE = 200;
 const SCAN_PAUSE = 2000;
+/** Somebody who types may type on: the columns can wait. */
+const SCAN_DELAY = 250;
 
 const NOTHING: Scan = { parameters: new Map(), metrics: [], common: "", longestName: 0, hasStatus: false, hasTags: false, hasNotes: false, described: 0, runs: 0 };
 
@@ -57,8 +59,8 @@ export const rows = signal<readonly Row[]>([]);
 /** Where each row stands. */
 export const places = computed(() => new Map(rows.value.map((row, at) => [row.key, at])));
 
-/** Call at once when what somebody asked for has changed, and with pauses when only the runs did. */
-function settled(asked: () => string, pause: number, act: (all: readonly Run[]) => void): () => void {
+/** Call after `delay` when what somebody asked for has changed, and with pauses when only the runs did. */
+function settled(asked: () => string, delay: number, pause: number, act: (all: readonly Run[]) => void): () => void {
   let last: string | null = null;
   let timer = 0;
   const now = () => {
@@ -72,10 +74,23 @@ function settled(asked: () => string, pause: number, act: (all: readonly Run[]) 
       timer ||= window.setTimeout(now, pause);
       return;
     }
+    const isFirst = last === null;
     last = wish;
     clearTimeout(timer);
-    now();
+    if (isMuch && !isFirst && delay > 0) timer = window.setTimeout(now, delay);
+    else now();
   });
+}
+
+let lastSorted: { of: ReadonlyMap<string, Run>; by: string; runs: readonly Run[] } | null = null;
+
+/** Sort runs that are found: all runs are sorted once, and a search that goes on only picks from them. */
+function sorted(all: readonly Run[]): readonly Run[] {
+  const [of, by] = [runs.peek(), sort.peek()];
+  if (lastSorted?.of !== of || lastSorted.by !== by) lastSorted = { of, by, runs: sortRuns([...of.values()], by) };
+  if (all.length === of.size) return lastSorted.runs;
+  const isFound = new Set(all);
+  return lastSorted.runs.filter((run) => isFound.has(run));
 }
 
 /** Keep columns and rows up to date, until the returned function is called. */
@@ -87,10 +102,10 @@ export function follow(): () => void {
     inSlices(warmScan(all), (value) => (scanned.value = value), looking.signal);
   };
   const order = (all: readonly Run[]) => {
-    rows.value = arrangeRows(all, { sort: sort.peek(), group: group.peek(), pinned: pinned.peek(), folded: folded.peek() });
+    rows.value = arrangeRows(sorted(all), { group: group.peek(), pinned: pinned.peek(), folded: folded.peek() });
   };
   const asked = () => [query.value, sort.value, ...group.value, "", ...pinned.value, "", ...folded.value].join("\n");
-  const ends = [settled(asked, ORDER_PAUSE, order), settled(() => query.value, SCAN_PAUSE, look)];
+  const ends = [settled(asked, 0, ORDER_PAUSE, order), settled(() => query.value, SCAN_DELAY, SCAN_PAUSE, look)];
   return () => {
     looking.abort();
     for (const end of ends) end();
