@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_what_was_deleted_is_listed_and_comes_back(own_page: Page, own_site: Server) -> None:
-    """Two runs that were deleted are in the trash; one is put back, the other stays there."""
+    """Of two runs in the trash one is put back, and the other removed for good, by those who are sure."""
     other = next(run for run in RUNS if run != SPECIAL)
     for run in (SPECIAL, other):
         body = {"action": "delete", "run": run}
@@ -31,6 +31,13 @@ def test_what_was_deleted_is_listed_and_comes_back(own_page: Page, own_site: Ser
 
     assert (own_site.data_dir / SPECIAL / "metrics.pkl").is_file()
     assert not (own_site.data_dir / other).exists()
+    trash.get_by_role("button", name="Empty the trash").click()
+    trash.get_by_role("button", name="Keep").click()
+    trash.get_by_role("button", name="Empty the trash").click()
+    assert trash.get_by_role("rowheader").all_inner_texts() == [other]
+    trash.get_by_role("button", name="Remove for good").click()
+    trash.get_by_text("There is nothing in it.").wait_for()
+    assert list((own_site.data_dir / ".ml_logger" / "trash").iterdir()) == []
 
 
 def test_an_empty_trash_says_so(page: Page, site: Server) -> None:

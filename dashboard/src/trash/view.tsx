@@ -33,10 +33,19 @@ export function TrashView() {
     }
     again((n) => n + 1);
   };
+  const empty = async () => {
+    try {
+      const { removed } = await edit<{ removed: string[] }>({ action: "empty", days: 0 });
+      say(`Removed for good: ${removed.length}.`);
+    } catch (error) {
+      say(`The trash could not be emptied. The server said: ${reason(error)}`);
+    }
+    again((n) => n + 1);
+  };
   return (
     <section class="trash" aria-label="Trash">
       <h1>Trash</h1>
-      <p class="soft">What was deleted in the dashboard waits here for 30 days. Then the server removes it.</p>
+      <p class="soft">What was deleted in the dashboard waits here for 30 days, and takes its room on the disk. Then the server removes it.</p>
       <p role="status">{said}</p>
       {found?.length === 0 && <p>There is nothing in it.</p>}
       {found && found.length > 0 && (
@@ -67,10 +76,23 @@ export function TrashView() {
           </tbody>
         </table>
       )}
+      {canWrite.value && found && found.length > 0 && <Empty count={found.length} onSure={() => void empty()} />}
       <p>
         <a href={hashOf("runs")}>Back to the runs</a>
       </p>
     </section>
+  );
+}
+
+/** A button that asks once more: there is no way back from it. */
+function Empty({ count, onSure }: { count: number; onSure: () => void }) {
+  const [isAsking, askAgain] = useState(false);
+  if (!isAsking) return <button onClick={() => askAgain(true)}>Empty the trash</button>;
+  return (
+    <p role="group" aria-label="Empty the trash">
+      {count === 1 ? "This is" : `All ${count} are`} removed for good, with no way back.{" "}
+      <button onClick={() => (askAgain(false), onSure())}>Remove for good</button> <button onClick={() => askAgain(false)}>Keep</button>
+    </p>
   );
 }
 
