@@ -99,7 +99,7 @@ def test_the_shell_lines_are_real(line: str) -> None:
 
 def test_the_picture_shows_what_the_first_program_prints(tmp_path: Path) -> None:
     """Drawn anew, the picture of the README has the size of the one that is there, and fits into 150 kB."""
-    (picture,) = re.findall(r"\.\. image:: (\S+)", README)
+    picture = re.findall(r"\.\. image:: (\S+)", README)[0]
     program = ROOT / "docs" / "make_console_picture.py"
     subprocess.run(
         [sys.executable, program, "--out", tmp_path / "new.png"], timeout=120, check=True, capture_output=True
