@@ -2,11 +2,12 @@
 
 import { useState } from "preact/hooks";
 import { fileAddress, getBytes, getReport } from "../api";
+import { Rendered } from "../reports/rendered";
 import { hashOf } from "../route";
 import { useAnswer } from "./answer";
 import { DiffText } from "./diff";
 import { bytes } from "./format";
-import { arrayHead, kindOf, nameOf } from "./kinds";
+import { arrayHead, folderOf, kindOf, nameOf } from "./kinds";
 import { isText, laidOut } from "./lines";
 import { Lines, TextFile } from "./text";
 
@@ -101,7 +102,7 @@ function Markdown(props: FileProps) {
         <button onClick={() => showSource(true)}>Source</button>
         <a href={hashOf("report", props.file)}>Open as a report</a>
       </div>
-      <div class="rendered" dangerouslySetInnerHTML={{ __html: value.html }} />
+      <Rendered html={value.html} folder={folderOf(props.file).replace(/\/$/, "")} label={nameOf(props.file)} />
     </>
   );
 }

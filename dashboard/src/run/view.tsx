@@ -117,7 +117,7 @@ function Head({ name, run }: { name: string; run: Run | undefined }) {
       {run && <State run={run} />}
       <span class="gap" />
       <a href={hashOf("files", name ? `${name}/` : "")}>Files</a>
-      <a href={hashOf("report", name ? `${name}/README.md` : "README.md")}>Report</a>
+      <a href={hashOf("report", name)}>Report</a>
       <a href={hashOf("compare", "", { runs: listed([name]) })}>Compare</a>
       {run?.note && <p class="remark">{run.note}</p>}
     </header>
