@@ -19,6 +19,9 @@ from tests.dashboard.table import cell, grid, headers, in_order, row, wait_for_r
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
+#: More than are arranged anew at each change.
+MANY = 520
+LAST = f"many/{MANY - 1}"
 #: By name, as people order numbers.
 BY_NAME = sorted(RUNS)
 
@@ -235,9 +238,9 @@ def test_axe_finds_nothing_serious(open_page: Callable[..., Page], site: Server,
 
 @pytest.fixture(scope="module")
 def wide(dashboard: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A server over 300 runs with 120 parameters that differ."""
+    """A server over runs with 120 parameters that differ."""
     folder = tmp_path_factory.mktemp("wide") / "data"
-    for number in range(300):
+    for number in range(MANY):
         with ML_Logger(root=str(folder), prefix=f"many/{number}", silent=True) as logger:
             logger.log_params(Args={f"p{at}": number * at for at in range(1, 121)})
             logger.log(0, loss=number)
@@ -248,22 +251,24 @@ def wide(dashboard: None, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_only_what_is_in_view_is_drawn(open_page: Callable[..., Page], wide: Server) -> None:
-    """A table of 300 runs with 120 columns is a few rows and columns for the browser, wherever one scrolls."""
+    """A table of 520 runs with 120 columns is a few rows and columns for the browser, wherever one scrolls."""
     page = open_page(f"{wide.url}/#/runs?sort=name")
     page.get_by_role("button", name="Table", exact=True).click()
     row(page, "many/0").wait_for()
-    expect(grid(page)).to_have_attribute("aria-rowcount", "301")
+    expect(grid(page)).to_have_attribute("aria-rowcount", str(MANY + 1))
     for where in (0, 0.5, 1):
         script = "([box, where]) => box.scrollTo(where * box.scrollWidth, where * box.scrollHeight)"
         page.evaluate(script, [page.locator(".runs-table").element_handle(), where])
-        row(page, f"many/{round(where * 299)}").wait_for()
+        row(page, f"many/{round(where * (MANY - 1))}").wait_for()
         assert page.get_by_role("row").count() < 60
         assert page.get_by_role("gridcell").count() < 60 * 30
     page.keyboard.press("Home")
     row(page, "many/0").wait_for()
     page.keyboard.press("End")
-    row(page, "many/299").wait_for()
-    assert cell(page, "many/299", "p120") == str(299 * 120)
+    row(page, LAST).wait_for()
+    assert cell(page, LAST, "p120") == str((MANY - 1) * 120)
+    page.get_by_role("searchbox", name="Search runs").fill(f"p1>={MANY - 2} loss<{MANY - 1}")
+    wait_for_runs(page, [f"many/{MANY - 2}"])
 
 
 def test_texts_of_runs_never_run(open_page: Callable[..., Page], dashboard: None, tmp_path: Path) -> None:
