@@ -20,6 +20,8 @@ export interface Want {
 /** The server answers no more numbers at once. */
 const LINE_POINTS = 2_000_000;
 const BAND_BINS = 200_000;
+/** Bytes that a question may have, by the same limits. */
+const BYTES = 2 ** 21;
 /** Up to so many points the values come in full precision. */
 const EXACT = 60_000;
 /** A band, which is asked for whole, is asked for again after so many milliseconds, or later where the server is slow: new rows are put to its end meanwhile. */
@@ -90,8 +92,13 @@ function flush(): void {
   const missing = entries.all().filter((entry) => entry.isStale && !entry.asked && entry.seats.size > 0);
   const due = missing.filter((entry) => entry.notBefore <= now);
   const points = Math.max(1, ...due.map((entry) => entry.points));
-  const room = { lines: Math.floor(LINE_POINTS / points), bins: BAND_BINS };
-  const batch = due.filter(({ question }) => ("run" in question ? room.lines-- > 0 : (room.bins -= question.bins) >= 0));
+  const room = { lines: Math.floor(LINE_POINTS / points), bins: BAND_BINS, bytes: BYTES };
+  const batch = due.filter(({ id, question }, at) => {
+    room.bytes -= 4 * id.length; // more than it has as JSON
+    if ("run" in question) room.lines--;
+    else room.bins -= question.bins;
+    return at === 0 || Math.min(room.lines, room.bins, room.bytes) >= 0;
+  });
   if (batch.length > 0) void fetchBatch(batch, points);
   if (batch.length < due.length) return soon(0);
   const waiting = missing.filter((entry) => entry.notBefore > now).map((entry) => entry.notBefore - now);

@@ -25,7 +25,18 @@ export interface Entry {
 
 const join = (...parts: unknown[]) => parts.join("\u0000");
 
+const ids = new WeakMap<LineQuestion | BandQuestion, { points: number; id: string }>();
+
+/** What names a question; kept with it, for a band names all its runs, and it is asked for in each frame. */
 export function idOf(question: LineQuestion | BandQuestion, points: number): string {
+  const known = ids.get(question);
+  if (known?.points === points) return known.id;
+  const id = nameOf(question, points);
+  ids.set(question, { points, id });
+  return id;
+}
+
+function nameOf(question: LineQuestion | BandQuestion, points: number): string {
   const { key, x, from, to } = question;
   if ("run" in question) return join("line", key, x, from, to, question.run, points);
   return join("band", key, x, from, to, question.name, question.bins, ...question.runs);

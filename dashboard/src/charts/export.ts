@@ -28,6 +28,7 @@ const SHARP = 2;
 /** What a request may hold; see the limits of the server. */
 const LINE_POINTS = 2_000_000;
 const MOST_POINTS = 1_000_000;
+const MOST_LINES = 2000;
 
 /** Make a file, and give it to the browser to keep. */
 export async function exportCharts(charts: readonly Exported[], format: Format, name: string): Promise<void> {
@@ -141,7 +142,7 @@ function* batches(questions: readonly LineQuestion[]): Generator<Batch> {
   for (const question of questions) {
     const mine = Math.min(MOST_POINTS, Math.max(100, (runs.value.get(question.run)?.rows ?? MOST_POINTS) + 100));
     const points = Math.max(now.points, mine);
-    if (now.batch.length > 0 && points * (now.batch.length + 1) > LINE_POINTS) {
+    if (now.batch.length >= MOST_LINES || points * (now.batch.length + 1) > LINE_POINTS) {
       yield now;
       now = { batch: [question], points: mine };
     } else now = { batch: [...now.batch, question], points };

@@ -16,7 +16,7 @@ import { shown } from "./shown";
 import "./charts.css";
 
 export function ChartsView() {
-  const { keys } = shown.value;
+  const { keys, runs, total } = shown.value;
   const filter = settings.value.keys;
   const asked = metricFilter(query.value);
   const groups = useMemo(() => grouped(keys.filter(keyFilter(filter)).filter(asked)), [keys, filter, query.value]);
@@ -27,6 +27,11 @@ export function ChartsView() {
       <Tools>
         <ExportMenu name="all charts" charts={charts} />
       </Tools>
+      {total > runs.length && (
+        <p class="few" role="status">
+          These are the {runs.length} runs that began last, of {total.toLocaleString()}: search, or select, to see others.
+        </p>
+      )}
       <RunsLegend />
       <PanelsOfRuns />
       {groups.map((group) => (
