@@ -382,3 +382,29 @@ def test_nothing_stands_in_the_way_of_anybody(open_page: Callable[..., Page], si
     page.evaluate(AXE.read_text())
     faults = page.evaluate("axe.run().then((found) => found.violations.map(({id, nodes}) => [id, nodes[0].html]))")
     assert faults == []
+
+
+def test_rows_without_a_step_are_drawn_by_their_number(open_page: Callable[..., Page], empty_site: Server) -> None:
+    """`log(loss=0.1)` has none; lines and bands of it are there without anybody having to choose an x."""
+    with ML_Logger(root=empty_site.url, prefix="plain", silent=True) as logger:
+        for value in (3.0, 2.0, 1.0):
+            logger.log(loss=value)
+            logger.flush()
+    page = open_page(address(empty_site))
+    assert drawn(page, "loss")["curves"] == [{"run": "plain", "xs": ["0", "1", "2"], "ys": ["3", "2", "1"]}]
+    assert exported(page, "loss", "CSV").decode().splitlines()[1] == "plain,loss,0,3"
+    page.get_by_label("Runs", exact=True).select_option("bands")
+    drawn(page, "loss", "plot.picture.areas[0]?.max.length === 3")
+
+
+def test_a_file_that_is_replaced_is_drawn_anew(open_page: Callable[..., Page], own_site: Server) -> None:
+    """Nothing of what it was stays."""
+    page = open_page(address(own_site, sel=chosen(SPECIAL)))
+    drawn(page, "accuracy", f"plot.picture.curves[0].xs.length === {STEPS}")
+    page.wait_for_function("() => document.documentElement.dataset.connected === 'true'")
+    path = own_site.data_dir / SPECIAL / "metrics.pkl"
+    new = path.with_name("new")
+    new.write_bytes(b"".join(pickle.dumps({"_step": step, "accuracy": 0.5}, 4) for step in range(3)))
+    new.rename(path)
+    [curve] = drawn(page, "accuracy", "plot.picture.curves[0].xs.length === 3")["curves"]
+    assert curve["ys"] == ["0.5"] * 3

@@ -151,6 +151,7 @@ class Live {
   /** Draw, and say how many points that were. */
   private show(): number {
     if (!this.figure) return 0;
+    if (this.composer.findStepless(this.seat)) this.ask();
     const picture: Picture = this.composer.picture(this.seat);
     this.figure.show(picture, this.composer.range);
     this.say(this.seat.fault ?? this.composer.note(picture, this.seat.isWaiting));

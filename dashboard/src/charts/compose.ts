@@ -1,6 +1,6 @@
 /** From what a chart is to show, to questions; and from what came, to a picture. */
 
-import { styleOf, type Style } from "../state";
+import { runs, styleOf, type Style } from "../state";
 import type { Band, BandQuestion, LineQuestion } from "../types";
 import type { Want } from "./data";
 import { NOTHING, type Area, type Curve, type Picture } from "./picture";
@@ -50,6 +50,12 @@ export function isBanded({ mode = "auto", groups, keys }: ChartSpec, runs: reado
   return keys.length > 0 && (runs.length > MANY_RUNS || (groups !== undefined && groups.size > 0 && runs.length > groups.size));
 }
 
+const STEP = "_step";
+
+function hasKey(run: string, key: string): boolean {
+  return runs.peek().get(run)?.metrics[key] !== undefined;
+}
+
 /** How something is drawn, and what it is called among the others of its chart. */
 export interface Look extends Style {
   label: string;
@@ -93,6 +99,8 @@ export class Composer {
   private points = MOST_POINTS;
   private before = new Map<string, Series>();
   private bandsBefore = new Map<string, Area>();
+  /** Runs, and names of bands, that have no steps: they are drawn over the number of the row. */
+  private readonly stepless = new Set<string>();
 
   /** Whether anything has changed. */
   set(spec: ChartSpec, runs: readonly string[], range: Range | null): boolean {
@@ -112,16 +120,32 @@ export class Composer {
 
   private pose(): void {
     const { keys, x = "_step" } = this.spec;
-    const part = { x, from: this.range?.[0] ?? null, to: this.range?.[1] ?? null };
+    const part = (name: string) => ({ x: x === STEP && this.stepless.has(name) ? "" : x, from: this.range?.[0] ?? null, to: this.range?.[1] ?? null });
     this.lines = [];
     this.bands = [];
     if (isBanded(this.spec, this.runs)) {
-      for (const key of keys) for (const [name, runs] of groupsOf(this.spec, this.runs)) this.bands.push({ name, runs: [...runs], key, ...part, bins: BINS });
+      for (const key of keys) for (const [name, runs] of groupsOf(this.spec, this.runs)) this.bands.push({ name, runs: [...runs], key, ...part(`band ${name}`), bins: BINS });
       return;
     }
-    for (const key of keys) for (const run of this.runs) this.lines.push({ run, key, ...part });
+    for (const key of keys) for (const run of this.runs) this.lines.push({ run, key, ...part(`run ${run}`) });
     const fair = CHART_POINTS / Math.max(1, this.lines.length);
     this.points = Math.round(Math.min(MOST_POINTS, Math.max(LEAST_POINTS, fair)) / 100) * 100;
+  }
+
+  /** Whether some turned out to have no steps, as of `log(loss=0.1)`: then there is something else to be asked for. */
+  findStepless(source: Source): boolean {
+    const before = this.stepless.size;
+    for (const question of this.lines) {
+      const { run, key, x } = question;
+      if (x === STEP && source.series(question, this.points)?.isMissing && hasKey(run, key)) this.stepless.add(`run ${run}`);
+    }
+    for (const question of this.bands) {
+      const { name, key, x } = question;
+      if (x === STEP && source.band(question, this.points)?.n === 0 && question.runs.some((run) => hasKey(run, key))) this.stepless.add(`band ${name}`);
+    }
+    if (this.stepless.size === before) return false;
+    this.pose();
+    return true;
   }
 
   picture(source: Source): Picture {

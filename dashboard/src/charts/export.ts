@@ -3,7 +3,7 @@
 import { getSeries } from "../api";
 import { runs } from "../state";
 import type { Line, LineQuestion, SeriesAnswer } from "../types";
-import { Composer, titleOf, type ChartSpec } from "./compose";
+import { Composer, titleOf, type ChartSpec, type Source } from "./compose";
 import { csvOf, type CsvLine } from "./csv";
 import { kindOf } from "./numbers";
 import type { Range } from "./ranges";
@@ -68,13 +68,9 @@ export async function drawing(charts: readonly Exported[], colors: Colors = colo
 async function sheetOf({ spec, runs, range }: Exported): Promise<Sheet> {
   const composer = new Composer();
   composer.set(spec, runs, range);
-  const { lines, bands, points } = composer.want();
-  const answer = await getSeries({ lines, bands, points, precision: 64 });
+  let source = await sourceOf(composer);
+  if (composer.findStepless(source)) source = await sourceOf(composer);
   const x = spec.x ?? "_step";
-  const source = {
-    series: (question: unknown) => seriesOf(answer, lines.indexOf(question as LineQuestion)),
-    band: (question: unknown) => answer.bands[bands.findIndex((band) => band === question)] ?? null,
-  };
   return {
     title: titleOf(spec),
     picture: composer.picture(source),
@@ -85,6 +81,15 @@ async function sheetOf({ spec, runs, range }: Exported): Promise<Sheet> {
     range,
     width: WIDTH,
     height: HEIGHT,
+  };
+}
+
+async function sourceOf(composer: Composer): Promise<Source> {
+  const { lines, bands, points } = composer.want();
+  const answer = await getSeries({ lines, bands, points, precision: 64 });
+  return {
+    series: (question) => seriesOf(answer, lines.indexOf(question)),
+    band: (question) => answer.bands[bands.indexOf(question)] ?? null,
   };
 }
 
@@ -152,18 +157,23 @@ function* batches(questions: readonly LineQuestion[]): Generator<Batch> {
 
 /** The points of a line; where some were left out, it is asked for in two parts. */
 async function whole(line: Line, question: LineQuestion): Promise<CsvLine[]> {
+  if (line.missing && question.x === "_step") return whole(...(await oneLine({ ...question, x: "" }))); // it has no steps
   const middle = line.xs[line.n >> 1] as number;
   if (line.sampled && middle > (line.xs[0] as number)) {
     const parts = [];
     for (const part of [{ ...question, to: below(middle) }, { ...question, from: middle }]) {
-      const { lines } = await getSeries({ lines: [part], bands: [], points: MOST_POINTS, precision: 64 });
-      parts.push(...(await whole(lines[0] as Line, part)));
+      parts.push(...(await whole(...(await oneLine(part)))));
     }
     return parts;
   }
   const { run, key, from, to } = question;
   const kept = [...line.xs.keys()].filter((at) => inside(line.xs[at] as number, from, to)); // not the neighbors outside
   return [{ run, key, xs: Float64Array.from(kept, (at) => line.xs[at] as number), ys: Float64Array.from(kept, (at) => line.ys[at] as number) }];
+}
+
+async function oneLine(question: LineQuestion): Promise<[Line, LineQuestion]> {
+  const { lines } = await getSeries({ lines: [question], bands: [], points: MOST_POINTS, precision: 64 });
+  return [lines[0] as Line, question];
 }
 
 function inside(x: number, from: number | null, to: number | null): boolean {

@@ -9,6 +9,8 @@ export class Series {
   rows: number;
   /** Whether points were left out. */
   sampled: boolean;
+  /** Whether the run has no such metric, or not over this x. */
+  readonly isMissing: boolean;
   private size: number;
   private x: Float64Array;
   private y: Floats;
@@ -16,6 +18,7 @@ export class Series {
   constructor(line: Line) {
     this.rows = line.rows ?? 0; // none where the run, or the key, is not there
     this.sampled = line.sampled ?? false;
+    this.isMissing = line.missing ?? false;
     this.size = line.n;
     this.x = line.xs;
     this.y = line.ys;
