@@ -105,10 +105,7 @@ def build(assets: Path = HERE / "assets", source: Path | None = None, built: Pat
 def check() -> int:
     """Check the types of the sources and run their unit tests, which need no browser; return the exit status."""
     try:
-        source = _source()
-        with _alone(source):
-            tools = find_node()
-            _install(source, tools)
+        source, tools = fetch()
     except ToolMissing as error:
         sys.stdout.write(f"skipped: {error}\n")
         return 0
@@ -118,6 +115,18 @@ def check() -> int:
         if done.returncode:
             return 1
     return 0
+
+
+def fetch() -> tuple[Path, Node]:
+    """Have npm fetch what building and checking take, if it has not; return where the sources are, and the Node.js.
+
+    Raises:
+        ToolMissing: Node.js, npm or the registry is not there.
+    """
+    source, tools = _source(), find_node()
+    with _alone(source):
+        _install(source, tools)
+    return source, tools
 
 
 def _source() -> Path:

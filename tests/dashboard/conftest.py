@@ -36,6 +36,7 @@ def _missing(reason: str) -> NoReturn:
 def dashboard() -> None:
     """The dashboard, built from the sources that are here."""
     try:
+        build.fetch()  # the tests themselves take something of it, too
         build.build()
     except build.ToolMissing as error:
         _missing(str(error))

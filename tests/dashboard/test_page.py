@@ -11,6 +11,7 @@ import requests
 from ml_logger import ML_Logger, tokens
 from ml_logger.dashboard import ASSETS
 from ml_logger.testing import Server
+from tests.dashboard.axe import faults
 from tests.dashboard.proxy import below_a_path
 from tests.dashboard.runs import RUNS, fill
 
@@ -84,6 +85,7 @@ def test_a_token_is_asked_for(
 
     page.get_by_role("alert").get_by_text("the token is not one of the server's").wait_for()
     assert page.get_by_role("navigation").count() == 0
+    assert faults(page) == []
     assert field.get_attribute("type") == "password"
     assert all("401" in trouble for trouble in troubles)
     troubles.clear()
