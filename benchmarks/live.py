@@ -71,9 +71,9 @@ class Page:
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
-        """Leave."""
-        self._answer.close()
+    def join(self) -> None:
+        """Wait until the server has ended the stream."""
+        self._thread.join(60)
 
     def _listen(self) -> None:
         try:
@@ -84,8 +84,8 @@ class Page:
                 self.messages += 1
                 if kind == 83:
                     self._take(body, now)
-        except (requests.RequestException, AttributeError, OSError, ValueError):
-            return  # closed
+        except requests.RequestException:
+            return  # cut
 
     def _read(self, size: int) -> bytes:
         data = b""
@@ -160,7 +160,8 @@ def measure(folder: Path, args: argparse.Namespace) -> None:
             f"server: {without:.0%} of a core without a page, {watched:.0%} with one, {idle:.1%} when nothing is logged"
         )
         print(f"meanwhile came {page.size - size:,} bytes in {page.messages - messages} messages")
-        page.close()
+        server.stop()
+        page.join()
     finally:
         server.stop()
 

@@ -53,6 +53,16 @@ def test_the_intake_of_a_server_is_measured_for_each_durability() -> None:
                 assert (syncs > 0) == (durability == "power")
 
 
+def test_live_news_are_measured_and_nothing_is_sent_while_nothing_happens() -> None:
+    """Every row that was logged came, the table has its times, and when nothing is logged nothing comes."""
+    printed = quick("live.py")
+
+    for name in ("from the call to the stream", "from the answer to the stream", "from the call to the answer"):
+        assert re.search(rf"^{name} +│( +-?[0-9.]+){{4}} +100 rows$", printed, re.MULTILINE)
+    assert "0 rows missing" in printed
+    assert "meanwhile came 0 bytes in 0 messages" in printed
+
+
 def test_fetching_is_measured_beside_nginx() -> None:
     """Our own ways have a line each; curl and nginx have theirs, or it is said that they are missing."""
     printed = quick("fetch.py")

@@ -160,7 +160,7 @@ class Stream:
         self._path = path
         self._committed = committed
         self._version, self._number, self._complete = question.version, -1, True
-        self._tell_runs_at = 0.0
+        self._tell_runs_at = self._until = 0.0
         self._marked: deque[str] = deque([*question.files, *map(metrics_file, question.runs)])
         self._runs = {run: _Run(rows) for run, rows in question.runs.items()}
         self._files: dict[str, Stamp | None] = {}
@@ -178,13 +178,13 @@ class Stream:
 
     def step(self) -> bytes | None:
         """Return the next messages; none where there may be some in the next step, and None when all is told."""
-        pieces, size, until = [], 0, time.monotonic() + STEP
+        pieces, size, self._until = [], 0, time.monotonic() + STEP
         if self._work is None:
             self._work = self._tell()
         for piece in self._work:
             pieces.append(piece)
             size += len(piece)
-            if size >= READY or time.monotonic() > until:
+            if size >= READY or time.monotonic() > self._until:
                 return b"".join(pieces)
         self._work = None
         return b"".join(pieces) or None
@@ -207,7 +207,7 @@ class Stream:
             folder, _, name = key.rpartition("/")
             if name == METRICS and folder in self._runs:
                 yield from self._tell_rows(folder, held)
-                if len(held) >= MOST_LINES:
+                if held and (len(held) >= MOST_LINES or time.monotonic() > self._until):
                     yield _series(held)
                     held = []
         if held:
