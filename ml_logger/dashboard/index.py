@@ -232,9 +232,11 @@ class Index:
 
     def _read_rows(self, known: Known) -> Generator[None, None, None]:
         known.read = time.monotonic()
-        stamp = self._stamp(_in(known.name, METRICS))
+        stamp = self._committed(_in(known.name, METRICS))
+        if stamp is not None and stamp == known.counted:
+            return  # told of once more
         if stamp is not None:
-            known.files = {**known.files, METRICS: stamp}  # that of the rows at least
+            known.files = {**known.files, METRICS: stamp}
         try:
             rows = yield from self._shelf.reading(known.name)
         except StorageFailed:
@@ -252,6 +254,15 @@ class Index:
         times = summary.get("_timestamp", (None, None, None))
         known.times = times[1], times[2]
         self._publish(known)
+
+    def _committed(self, key: str) -> Stamp | None:
+        """Return the stamp of what is committed of a file: more may be written, and be committed without a change."""
+        try:
+            descriptor, status, length = self._opener(key)
+        except OSError:
+            return None
+        os.close(descriptor)
+        return Stamp.of(status)._replace(size=length)
 
     def watch_signs(self) -> None:
         """See which signs of life have become old."""

@@ -197,26 +197,28 @@ class Live:
         """Look at what is watched for what others have written, as long as somebody watches."""
         while self._pages:
             begin = time.monotonic()
-            changed = await self._keeper.run(self._look, list(self._watching))
+            fresh, changed = await self._keeper.run(self._look, list(self._watching))
+            self._mark(fresh)
             if changed:
-                self._mark(changed)
                 self._keeper.note(changed)
             await asyncio.sleep(max(POLL_EVERY, REST * (time.monotonic() - begin)))
         self._poll = None
 
-    def _look(self, watched: list[str]) -> set[str]:
-        """Return which files are not what they were when they were looked at the last time."""
-        changed = set()
+    def _look(self, watched: list[str]) -> tuple[set[str], set[str]]:
+        """Return which files were not looked at before, and which are not what they were the last time."""
+        fresh, changed = set(), set()
         for key in watched:
             try:
                 status = os.stat(f"{self._root}/{key}", follow_symlinks=False)
                 stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
             except OSError:
                 stamp = None
-            if key not in self._stamps or stamp != self._stamps[key]:
-                changed.add(key)  # or it is new here, and may have changed since its page looked at it
+            if key not in self._stamps:
+                fresh.add(key)  # it may have changed since its page looked at it
+            elif stamp != self._stamps[key]:
+                changed.add(key)
             self._stamps[key] = stamp
-        return changed
+        return fresh, changed
 
 
 @routes.post(protocol.LIVE, stream=True, ctx_scope="read", ctx_keeps_prefix=True)
