@@ -2,8 +2,8 @@
 
 Each question is one request of `POST /v1/series`; what is measured is the time until its last byte has come. A cold one
 is the first after a start of the server, which begins to look at all runs at that moment; the next one is the first
-after it has; warm ones find their columns in memory. Last comes the memory of the server. Prints two tables; does not
-gate.
+after it has; warm ones find their columns in memory. Beside it is the time that the server worked, which tells more on
+a machine that does other things, too. Last comes the memory of the server. Prints two tables; does not gate.
 """
 
 import argparse
@@ -46,29 +46,43 @@ def metric(number: int) -> str:
     return f"group{number // 5}/metric{number}"
 
 
+#: Of one question: the seconds until it was answered, those that the server worked, and the bytes of the answer.
+Took = dict[str, list[tuple[float, float, int]]]
+
+
+def worked(server: Server) -> float:
+    """Return the seconds that all threads of a server have worked, where the system tells it."""
+    told = Path(f"/proc/{server.pid}/task").glob("*/schedstat")
+    return sum(int(each.read_text().split()[0]) for each in told) / 1e9
+
+
 class Asking:
     """Asks one server, and notes how long it takes."""
 
-    def __init__(self, server: Server, took: dict[str, list[tuple[float, int]]]) -> None:
-        self._url = server.url
+    def __init__(self, server: Server, took: Took) -> None:
+        self._server, self._url = server, server.url
         self._session = requests.Session()
         self._took = took
 
-    def wait_for_the_index(self) -> None:
-        """Wait until the server has looked at all runs."""
+    def wait_for_the_index(self, rows: int) -> None:
+        """Wait until the server has looked at all runs, which have so many rows together."""
         until = time.monotonic() + PATIENCE
-        while not self._session.get(self._url + protocol.RUNS, timeout=60).json()["complete"]:
+        while sum(run["rows"] for run in self._runs()) < rows:
             if time.monotonic() > until:
                 raise TimeoutError("the server does not come to an end with looking at runs")
             time.sleep(0.05)
 
+    def _runs(self) -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = self._session.get(self._url + protocol.RUNS, timeout=PATIENCE).json()["runs"]
+        return told
+
     def ask(self, name: str, **question: Any) -> list[dict[str, Any]]:
         """Ask a question; return the lines."""
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), worked(self._server)
         answer = self._session.post(self._url + protocol.SERIES, json=question, timeout=PATIENCE)
         took = time.perf_counter() - begin
         answer.raise_for_status()
-        self._took.setdefault(name, []).append((took, len(answer.content)))
+        self._took.setdefault(name, []).append((took, worked(self._server) - before, len(answer.content)))
         return decode(answer.content)[0]
 
     def long_run(self, rows: int, name: str, zooms: int) -> None:
@@ -113,7 +127,7 @@ def main() -> None:
         args.rows, args.steps, args.runs, args.rounds = 20_000, 50, 5, 1
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     print(f"{args.rows:,} rows of 5 columns; {args.runs} runs, {METRICS} metrics, {args.steps:,} steps")
-    took: dict[str, list[tuple[float, int]]] = {}
+    took: Took = {}
     memories: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder) / "long" / "long" / "metrics.pkl", args.rows, 3, 0)
@@ -125,14 +139,14 @@ def main() -> None:
                 memories["one run"] = memory(server)
             with serve(Path(folder) / "long") as server:
                 asking = Asking(server, took)
-                asking.wait_for_the_index()
+                asking.wait_for_the_index(args.rows)
                 asking.long_run(args.rows, "in the index", 10)
                 asking.long_run(args.rows, "warm", 0)
             with serve(Path(folder) / "screen") as server:
                 Asking(server, took).screen(args.runs, "cold", 200)
             with serve(Path(folder) / "screen") as server:
                 asking = Asking(server, took)
-                asking.wait_for_the_index()
+                asking.wait_for_the_index(args.runs * args.steps)
                 for name in ("in the index", "warm"):
                     asking.screen(args.runs, name, 200)
                 memories["screen"] = memory(server)
@@ -141,16 +155,17 @@ def main() -> None:
     report(took, memories)
 
 
-def report(took: dict[str, list[tuple[float, int]]], memories: dict[str, str]) -> None:
+def report(took: Took, memories: dict[str, str]) -> None:
     """Print the tables."""
-    print(f"\n{'':34} │{'median ms':>11}{'least':>9}{'most':>9}{'MiB':>8}")
-    print("─" * 35 + "┼" + "─" * 38)
+    print(f"\n{'':34} │{'median ms':>11}{'least':>9}{'most':>9}{'work ms':>9}{'MiB':>8}")
+    print("─" * 35 + "┼" + "─" * 47)
     for name, each in took.items():
-        times = [seconds * 1e3 for seconds, _ in each]
-        size = statistics.median(size for _, size in each) / 2**20
-        print(f"{name:34} │{statistics.median(times):11,.1f}{min(times):9,.1f}{max(times):9,.1f}{size:8.2f}")
+        times = [seconds * 1e3 for seconds, _, _ in each]
+        work, size = (statistics.median(one[field] for one in each) for field in (1, 2))
+        told = f"{statistics.median(times):11,.1f}{min(times):9,.1f}{max(times):9,.1f}{work * 1e3:9,.1f}"
+        print(f"{name:34} │{told}{size / 2**20:8.2f}")
     print(f"\n{'memory of the server':34} │")
-    print("─" * 35 + "┼" + "─" * 38)
+    print("─" * 35 + "┼" + "─" * 47)
     for name, told in memories.items():
         print(f"{name:34} │ {told}")
 
