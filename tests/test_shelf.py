@@ -139,7 +139,7 @@ def test_only_columns_that_are_asked_for_are_held(tmp_path: Path) -> None:
     assert rows.generation == again.generation
 
 
-def test_while_there_is_room_all_columns_of_short_runs_are_held(tmp_path: Path) -> None:
+def test_while_there_is_room_all_columns_are_held(tmp_path: Path) -> None:
     """What is likely to be asked for next is there already, as long as little is held; and it grows with the file."""
     rows = [{"a": n, "b": -n, "c": "x"} for n in range(1000)]
     shelf = shelf_of(tmp_path, eager=2**17)
@@ -151,8 +151,11 @@ def test_while_there_is_room_all_columns_of_short_runs_are_held(tmp_path: Path) 
     put(tmp_path, file_of([{"b": 7, "new": 1}] * 2000), "run0", "ab")
     assert (values(shelf.rows("run0", ["new"]), "b") or [])[-1] == 7
     assert values(shelf.rows("run0"), "new") == [1] * 2000
-    put(tmp_path, file_of([{"a": n} for n in range(200_000)]), "long")
-    assert shelf_of(tmp_path, eager=2**27).rows("long").series("a") is None
+    put(tmp_path, file_of([{"a": n, "b": n} for n in range(200_000)]), "long")
+    assert values(shelf_of(tmp_path, eager=2**24).rows("long"), "a") == [*range(200_000)]
+    for eager in (2**15, 2**21):  # too little by far, and what turns out to be too little
+        rows = shelf_of(tmp_path, eager=eager).rows("long", ["b"])
+        assert rows.series("a") is None and values(rows, "b") == [*range(200_000)]
 
 
 def test_numbers_of_any_type_are_one_series(tmp_path: Path) -> None:

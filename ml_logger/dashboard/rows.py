@@ -19,8 +19,8 @@ from ml_logger.errors import CorruptData, UntrustedData
 
 #: Bytes of a file that are decoded in one step: some milliseconds.
 PIECE = 2**21
-#: Bytes of a file whose columns are few bytes.
-SHORT = 2**20
+#: How many times its columns a file has, at most: rows repeat their names.
+_LONGER = 4
 #: Bytes of the largest row; a length can claim any.
 LARGEST = 2**25
 #: Bytes that the rows of a run cost beside what they hold, about.
@@ -74,6 +74,8 @@ class Rows:
         self._options: Any = {"piece": PIECE, "shapes": decoding.shapes, "most": LARGEST}
         self._work: Generator[None, None, None] | None = None
         self._readers = 0
+        self._wanted: set[str] = set()
+        self._room = 0
         self._begin_anew()
         self.missing = True
 
@@ -116,13 +118,13 @@ class Rows:
         with self.lock:
             return self._work is None and not self._lacking(keys)
 
-    def reading(self, opener: Opener, keys: Collection[str], *, is_roomy: bool = False) -> Generator[None, None, None]:
+    def reading(self, opener: Opener, keys: Collection[str], *, room: int = 0) -> Generator[None, None, None]:
         """Take in what is new of the file, step by step, and hold the columns that are asked for.
 
         Args:
             opener: opens the file.
             keys: the columns.
-            is_roomy: whether to hold all columns of a short file that is read for the first time.
+            room: bytes in which all columns are held, before anybody asks, of a file that is read for the first time.
 
         Raises:
             OSError: the file is there and cannot be read.
@@ -134,7 +136,7 @@ class Rows:
             while True:
                 with self.lock:
                     if self._work is None:
-                        if (has_looked and not self._lacking(keys)) or not self._begin(opener, keys, is_roomy):
+                        if (has_looked and not self._lacking(keys)) or not self._begin(opener, keys, room):
                             return
                         has_looked = True
                     self._step()
@@ -173,12 +175,14 @@ class Rows:
         """Return the columns that the file is known to have, and that are not held."""
         return [key for key in keys if key in self._summaries and key not in self._series]
 
-    def _begin(self, opener: Opener, keys: Collection[str], is_roomy: bool) -> bool:
+    def _begin(self, opener: Opener, keys: Collection[str], room: int) -> bool:
         """Look at the file, and begin to decode what is new or lacking; tell whether there is anything to do."""
         try:
             descriptor, status, length = opener()
         except FileNotFoundError:
-            self._lose()
+            if not self.missing:
+                self._restart()
+                self.missing = True
             return False
         look = Look((status.st_dev, status.st_ino), length, status.st_mtime_ns)
         is_same = self._is_same(look, being_written=length < status.st_size)
@@ -188,7 +192,7 @@ class Rows:
             return False
         try:
             source = portions.source_of(descriptor, status, length)
-            if not (lacking or self.refused) and self._add_few(source, {*keys, *self._series}):
+            if not (lacking or self.refused) and self._add_few(source, keys):
                 os.close(descriptor)
                 self._look = look
                 return False
@@ -200,25 +204,27 @@ class Rows:
             os.close(descriptor)
             raise
         self._look = look if not is_same else self._look
-        every = is_roomy and not self.rows and length <= SHORT
-        self._work = self._decode(descriptor, source, lacking, None if every else {*keys, *self._series})
+        self._wanted = {*keys, *self._series}
+        self._room = room if not self.rows and length < _LONGER * room else 0
+        self._work = self._decode(descriptor, source, lacking)
         return True
 
-    def _add_few(self, source: Source, wanted: set[str]) -> bool:
+    def _add_few(self, source: Source, keys: Collection[str]) -> bool:
         """Add the rows behind the mark, where they are few; tell whether all is done."""
         new = new_rows(source, self._mark, self._tail) if self.rows == self._settled else None
         if new is None:
             return False
+        self._wanted, self._room = {*keys, *self._series}, 0
         for row in new.rows:
-            self._add_row(row, wanted)
+            self._add_row(row)
         self._mark, self._tail, self._settled = new.mark, new.tail, self.rows
         return True
 
-    def _add_row(self, row: dict[str, Any], wanted: set[str]) -> None:
+    def _add_row(self, row: dict[str, Any]) -> None:
         for key, value in row.items():
             is_new = key not in self._summaries
             self._summaries.add_one(key, value)
-            series = self._held(key, is_new, wanted)
+            series = self._held(key, is_new)
             if series is not None and isinstance(value, (int, float)):
                 series.append(self.rows, as_float(value))
         self.rows += 1
@@ -228,11 +234,6 @@ class Rows:
             return look == self._look
         return look[:2] == self._look[:2]  # the time is that of bytes which are not committed
 
-    def _lose(self) -> None:
-        if not self.missing:
-            self._restart()
-            self.missing = True
-
     def _restart(self) -> None:
         """Forget all: the file is another one, or was not read to a place where one could go on."""
         if self.rows:
@@ -241,13 +242,11 @@ class Rows:
 
     def _make_room(self, keys: Collection[str]) -> None:
         """Let go of columns that nobody asks for now, where they take much."""
-        if self._readers == 1 and 4 * self.nbytes > self._most:
+        if keys and self._readers == 1 and 4 * self.nbytes > self._most:
             self._series = {key: self._series[key] for key in keys if key in self._series}
             self.worked_out.clear()
 
-    def _decode(
-        self, descriptor: int, source: Source, lacking: list[str], wanted: set[str] | None
-    ) -> Generator[None, None, None]:
+    def _decode(self, descriptor: int, source: Source, lacking: list[str]) -> Generator[None, None, None]:
         try:
             if lacking:
                 yield from self._fill(source, lacking)
@@ -255,7 +254,7 @@ class Rows:
             start = self._mark.offset if self._mark is not None else 0
             for event in portions.decode(source, None, start, **self._options):
                 if isinstance(event, Columns):
-                    self._add(event, wanted)
+                    self._add(event)
                     yield
                 elif isinstance(event, portions.Settled):
                     self._mark, self._tail, self._settled = event.mark, None, self.rows
@@ -291,29 +290,30 @@ class Rows:
                 series.cut(self.rows)
             self.worked_out.clear()
 
-    def _add(self, table: Columns, wanted: set[str] | None) -> None:
+    def _add(self, table: Columns) -> None:
         for key, column in table.items():
             is_new = key not in self._summaries
             self._summaries.add(key, column)
-            series = self._held(key, is_new, wanted)
+            series = self._held(key, is_new)
             if series is not None:
                 series.extend(self.rows, column)
         self.rows += table.rows
         self._check_room({})
 
-    def _held(self, key: str, is_new: bool, wanted: set[str] | None) -> Series | None:
+    def _held(self, key: str, is_new: bool) -> Series | None:
         """Return the series to put values of a column into; None where it is not held, or others came before."""
-        if is_new and (wanted is None or key in wanted) and key in self._summaries:
+        if is_new and (self._room or key in self._wanted) and key in self._summaries:
             return self._series.setdefault(key, Series())
         return self._series.get(key)
 
     def _check_room(self, more: dict[str, Series]) -> None:
         held = sum(each.nbytes for each in [*self._series.values(), *more.values()])
-        if held > self._most:
+        if 0 < self._room < held:
+            self._room = 0
+            self._series = {key: series for key, series in self._series.items() if key in self._wanted}
+        elif held > self._most:
             self._series.clear()
-            raise _TooMuch(
-                f"the columns take more than the {self._most:,} bytes of ML_LOGGER_MAX_SERIES: ask for fewer"
-            )
+            raise _TooMuch(f"more columns than the {self._most:,} bytes of ML_LOGGER_MAX_SERIES: ask for fewer")
 
 
 class _TooMuch(CorruptData):

@@ -25,7 +25,7 @@ class Shelf:
     Args:
         opener: opens a file by its key for a reader: a descriptor, its status, and the bytes that are committed.
         limit: bytes that all may take together.
-        eager: as long as less is held, all columns of a short run are, before anybody asks; a quarter of the limit.
+        eager: as long as less is held, all columns of a run are, before anybody asks; half of the limit.
 
     Attributes:
         nbytes: the bytes that all take, as they were weighed.
@@ -36,7 +36,7 @@ class Shelf:
     ) -> None:
         self._opener = opener
         self.limit = limit
-        self._eager = limit // 4 if eager is None else eager
+        self._eager = limit // 2 if eager is None else eager
         self._lock = threading.Lock()
         self._decoding: Decoding | None = None
         self._held: OrderedDict[str, Rows] = OrderedDict()
@@ -56,8 +56,8 @@ class Shelf:
         with self._lock:
             rows = self._held.get(run) or self._place(run)
             self._held.move_to_end(run)
-            is_roomy = self.nbytes < self._eager
-        yield from rows.reading(partial(self._open, file_of(run)), keys, is_roomy=is_roomy)
+            room = max(0, self._eager - self.nbytes)
+        yield from rows.reading(partial(self._open, file_of(run)), keys, room=room)
         self.weigh(run, rows)
         return rows
 
