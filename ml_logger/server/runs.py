@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanic import Blueprint, HTTPResponse, Request
@@ -123,8 +124,9 @@ class Keeper:
         if self._begun is not None and self._begun.done() and not self._begun.exception():
             index = self._begun.result()
             if index.complete and index.number != self._kept:
-                with suppress(OSError):  # a full disk: then all is read again
-                    await self._service.in_thread(deque, index.keep(self._path), 0)
+                left = [*self._changes, self._journal.take()]
+                with suppress(OSError, RuntimeError):  # a full disk, or a step that has not ended: all is read again
+                    await self._service.in_thread(_finish, index, left, self._path)
 
     def _take(self) -> None:
         changes = self._journal.take()
@@ -217,6 +219,12 @@ def _steps(work: Generator[None, None, None]) -> tuple[bool, float]:
         if time.monotonic() > begin + STEP:
             return True, time.monotonic() - begin
     return False, time.monotonic() - begin
+
+
+def _finish(index: Index, left: list[Changes], path: Path) -> None:
+    """Note what has changed and was not looked at, then keep what is known."""
+    for work in (_take_in(index, left), index.keep(path)):
+        deque(work, 0)
 
 
 def _take_in(index: Index, taken: list[Changes]) -> Generator[None, None, None]:
