@@ -223,7 +223,7 @@ def test_axes_can_be_logarithmic_and_x_another_column(open_page: Callable[..., P
 
 
 def test_new_rows_appear_by_themselves(open_page: Callable[..., Page], own_site: Server) -> None:
-    """A line goes on, and so does a band, without a reload and without another request of the line."""
+    """A line goes on, and so does a band, without a reload."""
     page = open_page(address(own_site, sel=chosen(SPECIAL)))
     drawn(page, "accuracy")
     page.wait_for_function("() => document.documentElement.dataset.connected === 'true'")
