@@ -120,7 +120,7 @@ class Keeper:
         """End; what is under way is left, and what is known is kept for the next start."""
         if self._task is not None:
             self._task.cancel()
-        self.threads.shutdown(wait=False, cancel_futures=True)
+        self.threads.shutdown(wait=False)  # the steps of streams that are just ending are done
         if self._begun is not None and self._begun.done() and not self._begun.exception():
             index = self._begun.result()
             if index.complete and index.number != self._kept:
