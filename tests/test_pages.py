@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import requests
 
+from ml_logger import tokens
 from ml_logger.testing import Server
 from tests import programs
 from tests.wire import get, raw
@@ -18,8 +20,8 @@ PAGE = '<!doctype html><title>ML-Logger</title><script type="module" src="./asse
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose dashboard is one small script."""
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dashboard that is one small script."""
     assets = tmp_path_factory.mktemp("built")
     (assets / "assets").mkdir()
     (assets / "index.html").write_text(PAGE)
@@ -27,6 +29,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     for name in ("index-abc123.js", "index-abc123.css", "icon.svg", "plain.js"):
         (assets / "assets" / name).write_bytes(SCRIPT)
     (assets / "assets" / "index-abc123.js.gz").write_bytes(b"packed")
+    return assets
+
+
+@pytest.fixture(scope="module")
+def built(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with that dashboard."""
     yield from _serving(assets, tmp_path_factory.mktemp("data"))
 
 
@@ -36,12 +44,14 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield from _serving(Path("/nowhere"), tmp_path_factory.mktemp("data"))
 
 
-def _serving(assets: Path, folder: Path) -> Iterator[Server]:
+def _serving(assets: Path, folder: Path) -> Generator[Server, None, None]:
     before = f"from pathlib import Path; from ml_logger import dashboard; dashboard.ASSETS = Path({str(assets)!r})"
     server = programs.server_after(before, folder / "data")
     server.start()
-    yield server
-    server.stop()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 def test_the_page_has_no_rights_but_its_own(built: Server) -> None:
@@ -58,6 +68,21 @@ def test_the_page_has_no_rights_but_its_own(built: Server) -> None:
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert not any("unsafe" in allowed or "*" in allowed for allowed in policy.values())
+
+
+def test_browsers_ask_ahead_for_what_the_page_shows(built: Server) -> None:
+    """With the page goes word of what its script will ask for; not where no token lets it in."""
+    assert re.findall(r"<(.*?)>; rel=preload", get(built, "/").headers["Link"]) == ["./v1/session", "./v1/runs"]
+
+
+def test_browsers_ask_for_nothing_ahead_of_a_token(assets: Path, tmp_path: Path) -> None:
+    """Where a token is needed and none comes with the request, the page goes out without such a word."""
+    secret = tokens.add(tokens.path_in(tmp_path / "data"), "ann")
+    with closing(_serving(assets, tmp_path)) as serving:
+        server = next(serving)
+        answer, known = get(server, "/"), get(server, "/", Authorization=f"Bearer {secret}")
+    assert (answer.status_code, answer.text, answer.headers.get("Link")) == (200, PAGE, None)
+    assert "Link" in known.headers
 
 
 @pytest.mark.parametrize(

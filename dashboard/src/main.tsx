@@ -19,7 +19,8 @@ async function main(): Promise<void> {
   if (token) {
     history.replaceState(null, "", "#/runs"); // before anything else: nobody should copy it from the address
     await beginSession(decoded(token)).catch(() => undefined); // a wrong one: the page asks for another
-    location.hash = "#/runs";
+    location.reload(); // the browser has already asked for what this page shows, as somebody else
+    return;
   }
   session.value = await getSession();
   effect(() => {

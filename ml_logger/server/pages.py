@@ -14,6 +14,7 @@ from sanic import Blueprint, HTTPResponse, Request, html, raw
 from sanic.exceptions import NotFound
 
 from ml_logger import dashboard
+from ml_logger.transport import protocol
 
 routes = Blueprint("pages", strict_slashes=True)
 
@@ -32,6 +33,8 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
+#: What the page asks for at once, where it is let in.
+_AHEAD = (protocol.SESSION, protocol.RUNS)
 #: On all that is ours. What was logged goes out without any rights, see `admission`.
 HEADERS = {"Content-Security-Policy": _POLICY, "Cross-Origin-Opener-Policy": "same-origin"}
 _ONCE = {**HEADERS, "Cache-Control": "no-store"}
@@ -68,7 +71,15 @@ class Asset(NamedTuple):
 async def get_page(request: Request) -> HTTPResponse:
     """Give the page, or one that says how to build it."""
     page = await request.app.ctx.service.soon(_read, dashboard.ASSETS / "index.html")
-    return html(_MISSING if page is None else page, headers=_ONCE)
+    if page is None:
+        return html(_MISSING, headers=_ONCE)
+    _, refused = await request.app.ctx.tokens.of(request)
+    return html(page, headers=_ONCE if refused else {**_ONCE, "Link": ", ".join(map(_ahead, _AHEAD))})
+
+
+def _ahead(path: str) -> str:
+    """Say that something will be asked for, so that browsers do so while the script is still on its way."""
+    return f"<.{path}>; rel=preload; as=fetch; crossorigin"
 
 
 @routes.get("/assets/<name:path>", ctx_open=True)

@@ -126,9 +126,8 @@ function activeId(port: Port): string | undefined {
   return at === undefined ? undefined : rowId(at, Math.min(rowsDrawn(port.height), rows.value.length));
 }
 
-/** Follow the size of the box. */
+/** Follow the size of the box; it is told when the page is laid out, and asking for it sooner would do that twice. */
 function follow(box: HTMLElement, port: Port): () => void {
-  port.size.value = { width: box.clientWidth, height: box.clientHeight };
   const observer = new ResizeObserver(([entry]) => {
     if (entry) port.size.value = { width: entry.contentRect.width, height: entry.contentRect.height };
   });
