@@ -19,7 +19,8 @@ _TIMESTAMP = "_timestamp"
 _NO_METRICS = (_TIMESTAMP, "_rank")
 _BEGINS = ("startTime", "runTime")
 _ENDS = ("completionTime", "errorTime")
-_LATEST = 1e11  # seconds since the epoch: what is far beyond is no time
+#: Seconds since the epoch: what is far beyond is no time.
+LATEST = 1e11
 
 
 #: When something began and ended, in seconds since the epoch; None where that is not known.
@@ -138,7 +139,7 @@ def _life(records: Sequence[Mapping[str, Any]], rows: list[float]) -> dict[str, 
 def _extent(table: Columns) -> list[float]:
     """Return the first and the last time of rows, nothing where they have none."""
     times = table[_TIMESTAMP].to_floats() if _TIMESTAMP in table else np.empty(0)
-    times = times[np.abs(times) < _LATEST]
+    times = times[np.abs(times) < LATEST]
     return [float(times.min()), float(times.max())] if len(times) else []
 
 

@@ -302,3 +302,35 @@ def test_what_was_kept_and_is_damaged_is_as_good_as_nothing(damage: bytes, serve
     assert by_name(runs(server))["a"]["metrics"] == {"x": [1, 1, 1]}
     server.stop()
     assert kept.read_bytes().startswith(b'"ml-logger index 1"\n{"run":"a"')
+
+
+#: Files of a run that no client of ours writes: half characters, numbers of any size, what is nested very deep.
+_ODD = {
+    "note": {".run.json": rb'{"note": "\ud800"}'},
+    "tag": {".run.json": rb'{"tags": ["\ud800"]}'},
+    "sign": {"heartbeat.json": rb'{"status": "\ud800", "interval": 5}'},
+    "status": {"parameters.pkl": b"\x80\x04}\x8c\x03job}\x8c\x06status\x8c\x03\xed\xa0\x80ss."},
+    "name": {"parameters.pkl": b"\x80\x04}\x8c\x03\xed\xa0\x80K\x01s."},
+    "number": {"parameters.pkl": records.encode({"a": {1 << 20_000: 1}, "b": [{1 << 20_000: 2}]})},
+    "deep": {"parameters.pkl": b"\x80\x04}\x8c\x01a" + b"]" * 900 + b"a" * 899 + b"s."},
+    "metric": {"metrics.pkl": b"\x80\x04}\x8c\x03\xed\xa0\x80K\x01s."},
+    "times": {"metrics.pkl": records.encode({"_timestamp": 1e308}) + records.encode({"_timestamp": -1e308})},
+}
+
+
+def test_no_run_keeps_others_from_being_told_of(server: Server) -> None:
+    """Whatever is in the files of a run, it is told of in JSON that browsers read, and so are all others."""
+    rows = records.encode({"loss": 1.0})
+    for name, files in {**_ODD, "~last": {}}.items():
+        (server.data_dir / name).mkdir()
+        for file, data in {"metrics.pkl": rows, **files}.items():
+            (server.data_dir / name / file).write_bytes(data)
+    for _ in range(2):
+        answer = requests.get(f"{server.url}/v1/runs", timeout=30)
+    told = json.loads(answer.content, parse_constant=pytest.fail)
+
+    assert told["complete"] and by_name(told).keys() == {*_ODD, "~last"}
+    assert by_name(told)["note"]["note"] == "?"
+    assert by_name(told)["times"]["start"] is by_name(told)["times"]["duration"] is None
+    assert by_name(told)["~last"]["metrics"] == {"loss": [1, 1, 1]}
+    assert "not up to date" not in server.log.read_text()

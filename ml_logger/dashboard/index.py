@@ -14,7 +14,18 @@ from pathlib import Path
 
 from ml_logger import keys
 from ml_logger.dashboard import memory
-from ml_logger.dashboard.known import LARGEST, Given, Known, Notes, Which, given_of, metrics_of, notes_of, sign_of
+from ml_logger.dashboard.known import (
+    LARGEST,
+    Given,
+    Known,
+    Notes,
+    Which,
+    given_of,
+    metrics_of,
+    notes_of,
+    sign_of,
+    times_of,
+)
 from ml_logger.dashboard.listing import News
 from ml_logger.dashboard.places import METRICS, NOTES, PARAMETERS, SIGN, TELLING, Places, Seen, Stamp
 from ml_logger.dashboard.shelf import Shelf
@@ -251,8 +262,7 @@ class Index:
             known.replaced = self.number + 1
         known.rows, known.which, known.counted = count, which, stamp
         known.metrics = metrics_of(summary)
-        times = summary.get("_timestamp", (None, None, None))
-        known.times = times[1], times[2]
+        known.times = times_of(summary)
         self._publish(known)
 
     def _committed(self, key: str) -> Stamp | None:

@@ -141,10 +141,10 @@ def given_of(data: bytes) -> Given:
     try:
         status, times = runs.life(records)
         flat = parameters.flatten(parameters.merge(records))
-    except (RecursionError, TypeError):  # names that are none
+        told = {str(name)[:MOST_TEXT]: value for name, value in [*flat.items()][:MOST_PARAMETERS]}
+        return Given(encode(_plain(told)), status and status[:MOST_TEXT], times)
+    except (RecursionError, TypeError, ValueError):  # names that are none, nested too deep, integers of any length
         return Given()
-    told = {str(name)[:MOST_TEXT]: value for name, value in [*flat.items()][:MOST_PARAMETERS]}
-    return Given(encode(_plain(told)), status, times)
 
 
 def notes_of(data: bytes) -> Notes:
@@ -176,6 +176,14 @@ def metrics_of(summary: Mapping[str, Sequence[Any]]) -> bytes:
     return encode(_plain(told))
 
 
+def times_of(summary: Mapping[str, Sequence[Any]]) -> runs.Times:
+    """Return the first and the last time of rows; none where they tell of one that is no time."""
+    _, first, last = summary.get("_timestamp", (None, None, None))
+    if first is None or last is None or max(abs(first), abs(last)) >= runs.LATEST:
+        return None, None
+    return first, last
+
+
 def _object(data: bytes) -> dict[str, Any]:
     try:
         told = json.loads(data)
@@ -203,4 +211,5 @@ def _plain(value: Any) -> Any:
 
 def encode(value: Any) -> bytes:
     """Return a value as JSON, as short as it can be."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    # A lone half of a character, which a text from anybody may hold, is none: it is told as a question mark.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
