@@ -135,7 +135,7 @@ SETTINGS = {
             _seconds,
             "Seconds after which records that still wait are forced to disk; 0 leaves it to the system (1).",
         ),
-        Setting("ML_LOGGER_LINGER", 0.05, _seconds, "Seconds that the sender waits for more records (0.05)."),
+        Setting("ML_LOGGER_LINGER", 0.05, _seconds, "Seconds between two requests of the sender (0.05)."),
         Setting("ML_LOGGER_REQUEST_TIMEOUT", 30.0, _seconds, "Seconds that one request may wait for its answer (30)."),
         Setting("ML_LOGGER_READ_TIMEOUT", 30.0, _seconds, "Seconds that a read waits for earlier writes (30)."),
         Setting(

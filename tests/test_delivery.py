@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from ml_logger import ML_Logger
 from ml_logger.encoders.record_reader import DamagedRecords
@@ -464,6 +465,31 @@ def test_a_line_that_is_too_slow_for_large_batches_gets_smaller_ones(server: Ser
         assert line.cut > 0
 
     assert [int(text[:4]) for text in read.splitlines()] == list(range(3000))
+
+
+def test_what_is_logged_after_a_pause_does_not_wait_for_more(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first record after a pause goes out at once; those that follow it gather, and travel together."""
+    monkeypatch.setenv("ML_LOGGER_LINGER", "3600")
+    store = open_store(server.url, None, {})
+    assert isinstance(store, RemoteStore)
+    store.append("log", b"first")
+    store.flush()
+    assert store._sender is not None
+    store._sender.last_answer -= 3600  # an hour later
+    store.append("log", b"second").result(programs.PATIENCE)
+    before = commits(server)
+    receipts = [store.append("log", b"third"), store.append("log", b"fourth")]
+    assert not any(receipt.done() for receipt in receipts)
+    store.flush()
+
+    assert b"".join(store.stream("log")) == b"firstsecondthirdfourth"
+    assert commits(server) == before + 1
+    store.close()
+
+
+def commits(server: Server) -> int:
+    """Return how often a server has committed."""
+    return int(requests.get(f"{server.url}/v1/health", timeout=30).json()["commits"])
 
 
 def test_another_process_id_is_another_writer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,8 @@ from ml_logger.transport.wire import MEANWHILE_EVERY, Reply, catalog_of, number_
 FIRST_DELAY = 0.1
 LONGEST_DELAY = 10.0
 #: After a batch of so many frames the stream is busy, and the linger is so many times as long: each request takes the
-#: interpreter from the training for a moment, and larger batches mean fewer of them.
-BUSY, BUSY_LINGER = 25, 4
+#: interpreter from the training. The first record after a pause waits so many seconds, for what is logged with it.
+BUSY, BUSY_LINGER, MOMENT = 25, 4, 0.005
 #: A batch is made so large that its request takes about so many seconds, but no smaller than so many bytes: on a slow
 #: line a large one would run into a time limit, and never arrive.
 REQUEST_SECONDS, SMALLEST_BATCH = 5.0, 64 * 2**10
@@ -35,7 +35,7 @@ class Sender:
         spool: what to send.
         transport: where to.
         progress: told which numbers are settled.
-        linger: seconds to wait for more records before a small batch is sent.
+        linger: seconds between an answer and the next batch, in which records gather.
     """
 
     def __init__(self, spool: Spool, transport: HttpTransport, progress: Progress, linger: float) -> None:
@@ -71,7 +71,7 @@ class Sender:
                     self._wait_for_work()
                     continue
                 if self.spool.acknowledged >= self._hurry_to:
-                    self._wait(self._linger * (BUSY_LINGER if self._last_count >= BUSY else 1))
+                    self._wait(self._pause())
                 self.send_whatever_happens(Deadline(None))
         finally:
             self.spool.close()
@@ -86,6 +86,11 @@ class Sender:
                 self._wait(self._failed(f"sending to {self._transport.url} failed: {type(error).__name__}: {error}"))
             if self._stopped or deadline.passed():
                 return False
+
+    def _pause(self) -> float:
+        if not 0 < self._last_count < BUSY:  # of the first batch, too: what a run before us has left goes before it
+            return self._linger * (BUSY_LINGER if self._last_count else 1)
+        return max(min(MOMENT, self._linger), self.last_answer + self._linger - time.monotonic())
 
     def _pending(self) -> bool:
         return self.spool.last > self.spool.acknowledged
