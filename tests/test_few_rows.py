@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ml_logger.dashboard.few import FEW
+from ml_logger.dashboard.news import line_of
 from ml_logger.dashboard.rows import Rows
 from ml_logger.dashboard.shelf import Shelf
 from ml_logger.encoders import records
@@ -66,6 +67,23 @@ def test_rows_that_come_slowly_are_the_same(first: int, at_once: int, tmp_path: 
 
     assert told(found) == told(shelf_of(tmp_path).rows("", KEYS))
     assert found.rows == 120 and found.generation == generation
+
+
+@pytest.mark.parametrize(("key", "x"), [("loss", "_step"), ("rare", "_step"), ("_step", "rare"), ("odd", "loss")])
+def test_new_points_are_those_of_rows_that_have_both(key: str, x: str, tmp_path: Path) -> None:
+    """From whichever row on: a series over another one has the rows with a number in both, in the order of x."""
+    made = some_rows(60)
+    (tmp_path / "metrics.pkl").write_bytes(b"".join(map(records.encode, made)))
+    rows = shelf_of(tmp_path).rows("", KEYS)
+    columns = {name: rows.series(name) for name in (key, x)}
+    values = {name: dict(zip(s.positions.tolist(), s.values.tolist(), strict=True)) for name, s in columns.items() if s}
+
+    for start in range(62):
+        both = [row for row in range(start, 60) if row in values[key] and math.isfinite(values[x].get(row, math.nan))]
+        both.sort(key=lambda row: values[x][row])
+        line = line_of(rows, "", key, x, start)
+        found = [] if line is None else list(zip(line.xs.tolist(), line.ys.tolist(), strict=True))
+        assert list(map(repr, found)) == [repr((values[x][row], values[key][row])) for row in both]
 
 
 def test_a_torn_row_is_completed(tmp_path: Path) -> None:

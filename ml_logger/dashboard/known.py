@@ -60,6 +60,10 @@ class Which(NamedTuple):
         """Return which rows they are now."""
         return cls(inode, weakref.ref(rows), rows.generation)
 
+    def is_of(self, rows: Rows) -> bool:
+        """Tell whether it is of these rows, and nothing became of them but that they are more."""
+        return self.rows() is rows and self.generation == rows.generation
+
     def continues(self, before: Which) -> bool:
         """Tell whether rows that were told of before are still what they were."""
         if self.rows() is before.rows():

@@ -27,28 +27,31 @@ def line_of(rows: Rows, run: str, key: str, x: str, start: int) -> Line | None:
     series = rows.series(key)
     if series is None:
         return None
-    at = series.place_of(start)
-    ys, where = series.values[at:], series.row_at(np.arange(at, series.count))
-    xs = where.astype(np.float64)
-    if x != ROW:
+    if x == ROW:
+        at = series.place_of(start)
+        xs, ys = series.row_at(np.arange(at, series.count)).astype(np.float64), series.values[at:]
+    else:
         other = rows.series(columns_of(key, x)[1])
         if other is None:
             return None
-        inside, xs = _at(other, start, where)
-        xs, ys = ordered(xs - (first_of(other) if x == RELATIVE else 0.0), ys[inside])
+        xs, ys = _over(series, other, start)
+        xs, ys = ordered(xs - first_of(other) if x == RELATIVE else xs, ys)
     if not len(ys):
         return None
     return Line({"run": run, "key": key, "x": x, "n": len(ys), "rows": rows.rows, "start": start}, xs, ys)
 
 
-def _at(series: Series, start: int, where: Array) -> tuple[Array, Array]:
-    """Return which of some rows a series has a value in, and those values."""
-    at = series.place_of(start)
-    rows = series.row_at(np.arange(at, series.count))
+def _over(series: Series, other: Series, start: int) -> tuple[Array, Array]:
+    """Return the values of two series in the rows from `start` on that have both, those of the other one first."""
+    if series.is_dense and other.is_dense:
+        end = min(series.count, other.count)
+        return other.values[start:end], series.values[start:end]
+    at, begin = series.place_of(start), other.place_of(start)
+    where, rows = series.row_at(np.arange(at, series.count)), other.row_at(np.arange(begin, other.count))
     places = np.searchsorted(rows, where)
     inside = places < len(rows)
     inside[inside] = rows[places[inside]] == where[inside]
-    return inside, series.values[at:][places[inside]]
+    return other.values[begin:][places[inside]], series.values[at:][inside]
 
 
 def encoded(lines: Sequence[Line]) -> bytes:

@@ -79,6 +79,11 @@ class Series:
             self._pyramid.extend(self.values)
         return self._pyramid
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether each row has a value, up to the last one that has."""
+        return self._positions is None
+
     def row_at(self, places: Any) -> Any:
         """Return the numbers of the rows that some of the values are in; a slice stays one where each row has one."""
         return places if self._positions is None else self._positions.values[places]
@@ -91,7 +96,7 @@ class Series:
 
     def place_of(self, row: int) -> int:
         """Return the place of the first value that is in a row, or behind it."""
-        return int(self.places_of(np.array(row)))
+        return min(row, self.count) if self._positions is None else int(self.places_of(np.array(row)))
 
     def extend(self, rows: int, column: Column) -> None:
         """Append the numbers of a column that lies behind so many rows."""

@@ -270,7 +270,9 @@ class Stream:
             reading.close()
         with rows.lock:
             count = rows.rows
-            which = Which.of(rows, self._inode(run))
+            which = known.which
+            if which is None or not which.is_of(rows):
+                which = Which.of(rows, self._inode(run))
             is_other = run in self._replaced or not (known.which is None or which.continues(known.which))
             if is_other or count < known.rows or count - known.rows > MOST_ROWS:
                 self._replaced.discard(run)
