@@ -415,3 +415,30 @@ def test_an_edit_that_is_killed_at_any_step_is_made_whole_or_not_at_all(
         assert status in (-9, 0)
     assert len(steps) > 5 and not outcomes[0] and outcomes[-1] and steps[-1][1][0] == 200
     assert outcomes == sorted(outcomes)  # from one step on it is made, and not only at some
+
+
+def test_what_lies_behind_files_and_links_is_not_there(site: Server, tmp_path: Path) -> None:
+    """Below a file, or behind a link to somewhere else, nothing can be edited or is touched, and the answer says so."""
+    outside = tmp_path / "outside"
+    (outside / "run").mkdir(parents=True)
+    (site.data_dir / "me/link").symlink_to(outside)
+    (site.data_dir / "me/a/.run.json").symlink_to(outside / "notes.json")
+    (site.data_dir / "me/b/.run.json").mkdir()
+    for key in ("me/link/run", "me/a/metrics.pkl/x"):
+        assert edit(site, "delete", run=key).status_code == 404
+        assert edit(site, "rename", run=key, to="me/new").status_code == 404
+        assert edit(site, "tag", run=key, tags=["x"]).status_code == 404
+        assert edit(site, "write", key=f"{key}/README.md", text="x", etag=None).status_code == 409
+    for run in ("me/a", "me/b"):
+        assert edit(site, "note", run=run, text="x").status_code in (200, 409)
+
+    assert [*outside.rglob("*")] == [outside / "run"]
+    assert "mistake" not in site.log.read_text() and "failed" not in site.log.read_text()
+
+
+def test_a_name_in_another_spelling_is_the_same_run(site: Server) -> None:
+    """A run whose name comes with its accents apart is tagged and told of under the one name that it has."""
+    post(site, append(4, b"rows", "me/\xfcber/metrics.pkl"))
+
+    assert edit(site, "tag", run="me/u\u0308ber", tags=["x"]).status_code == 200
+    assert json.loads(files(site.data_dir)["me/\xfcber/.run.json"]) == {"tags": ["x"]}

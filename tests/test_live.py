@@ -333,6 +333,18 @@ def test_pages_that_are_gone_leave_their_places(server: Server) -> None:
             page.close()
 
 
+def test_nothing_is_told_of_what_lies_behind_a_link(server: Server, tmp_path: Path) -> None:
+    """A link to a folder leads nowhere: neither the sizes of files outside are told, nor of our own, nor of others."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"s" * 4242)
+    (server.data_dir / "link").symlink_to(outside)
+    (server.data_dir / "private").symlink_to(server.data_dir / ".ml_logger")
+    watched = ["link/secret", "private/catalog.db", "link"]
+    with closing(Page(server, question(runs={}, files=watched))) as page:
+        assert page.kind("files")["files"] == dict.fromkeys(watched)
+
+
 @pytest.mark.parametrize(
     ("status", "watched"),
     [

@@ -10,7 +10,6 @@ import os
 import stat
 import struct
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from itertools import product
 from typing import Any, NamedTuple
@@ -140,7 +139,7 @@ class Stream:
         below: a key: runs beside it are not told of.
         index: the index of runs.
         shelf: where rows are read.
-        path: gives the path of a key.
+        status: gives the status of a key, and follows no link.
         committed: how much of a file's size is committed.
     """
 
@@ -150,18 +149,18 @@ class Stream:
         below: str,
         index: Index,
         shelf: Shelf,
-        path: Callable[[str], str],
+        status: Callable[[str], os.stat_result],
         committed: Callable[[str, int], int],
     ) -> None:
         self.question = question
         self._below = below
         self._index = index
         self._shelf = shelf
-        self._path = path
+        self._status = status
         self._committed = committed
         self._version, self._number, self._complete = question.version, -1, True
         self._tell_runs_at = self._until = 0.0
-        self._marked: deque[str] = deque([*question.files, *map(metrics_file, question.runs)])
+        self._marked = {*question.files, *map(metrics_file, question.runs)}
         self._runs = {run: _Run(rows) for run, rows in question.runs.items()}
         self._files: dict[str, Stamp | None] = {}
         self._replaced = {run for run in self._runs if index.replaced_since(run, question.version)}
@@ -170,7 +169,7 @@ class Stream:
 
     def mark(self, keys: Iterable[str]) -> None:
         """Note that watched files have changed."""
-        self._marked.extend(keys)
+        self._marked.update(keys)
 
     def due(self) -> float | None:
         """Return when there is something to tell of runs, in seconds of `time.monotonic`; None where there is not."""
@@ -198,7 +197,7 @@ class Stream:
         yield from self._tell_runs()
         marked: set[str] = set()
         while self._marked:
-            marked.add(self._marked.popleft())
+            marked.add(self._marked.pop())
         files = self._changed_files(marked)
         if files:
             yield told(kind="files", files=files)
@@ -243,7 +242,7 @@ class Stream:
 
     def _look(self, key: str) -> Stamp | None:
         try:
-            status = os.stat(self._path(key), follow_symlinks=False)
+            status = self._status(key)
         except OSError:
             return None
         if stat.S_ISDIR(status.st_mode):

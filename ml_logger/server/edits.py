@@ -9,6 +9,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from sanic import Blueprint, HTTPResponse, Request
@@ -149,11 +150,17 @@ def _object(body: bytes) -> Json:
 
 async def _delete(edit: Edit) -> Json:
     key = edit.key("run", "key")
-    if await edit.service.in_thread(edit.service.folder.mode, key) is None:
-        raise KeyNotFound(f"nothing is stored under {key!r}")
+    await _check_there(edit, key)
     undo, payload = trash.discard(key, edit.request.ctx.token.name)
     await edit.make(Own.DISCARD, key, payload)
     return {"undo": undo}
+
+
+async def _check_there(edit: Edit, key: str) -> None:
+    with suppress(NotADirectoryError):  # what lies behind a file, or behind a link
+        if await edit.service.in_thread(edit.service.folder.mode, key) is not None:
+            return
+    raise KeyNotFound(f"nothing is stored under {key!r}")
 
 
 async def _restore(edit: Edit) -> Json:
@@ -177,8 +184,7 @@ async def _rename(edit: Edit) -> Json:
     source, target = edit.key("run", "key"), edit.key("to")
     if keys.within(target, source) or keys.within(source, target):
         raise CorruptData(f"{source!r} cannot be renamed to {target!r}: one lies within the other")
-    if await edit.service.in_thread(edit.service.folder.mode, source) is None:
-        raise KeyNotFound(f"nothing is stored under {source!r}")
+    await _check_there(edit, source)
     await edit.make(Own.RENAME, source, target.encode())
     return {"key": target}
 
@@ -202,9 +208,10 @@ async def _note(edit: Edit) -> Json:
 async def _describe(edit: Edit, field: str, value: object) -> Json:
     """Set one field of what people say of a run, and leave the others as they are."""
     service, run = edit.service, edit.text("run")
-    key = f"{run}/{ABOUT_RUN}" if run else ABOUT_RUN
+    key = keys.check(f"{run}/{ABOUT_RUN}" if run else ABOUT_RUN)
+    run = key.rpartition("/")[0]
     edit.note(run)
-    allowed(edit.request, "write", keys.check(key))
+    allowed(edit.request, "write", key)
     if not await service.in_thread(trash.is_folder, service.folder, run):
         raise KeyNotFound(f"there is no run {run!r}")
     why = ""
@@ -216,8 +223,14 @@ async def _describe(edit: Edit, field: str, value: object) -> Json:
     raise SanicException(why, status_code=409)
 
 
+def _text(folder: Any, key: str) -> bytes | None:
+    with suppress(OSError):  # a folder or a link has no text: why it cannot be replaced is said by who tries
+        return trash.text_in(folder, key, trash.MOST_TEXT + 1)
+    return None
+
+
 def _known(folder: Any, key: str) -> tuple[str, Json]:
-    data = trash.text_in(folder, key, trash.MOST_TEXT + 1)
+    data = _text(folder, key)
     try:
         known = json.loads(data or b"{}")
     except (ValueError, RecursionError):
@@ -239,7 +252,7 @@ async def _write(edit: Edit) -> Json | HTTPResponse:
     if len(expected) != len(trash.NONE) or not expected.isascii():
         raise CorruptData("etag is none of ours")
     if why := await service.editor.make(Own.REPLACE, key, trash.replace(expected, text)):
-        present = await service.in_thread(trash.text_in, folder, key, trash.MOST_TEXT)
+        present = await service.in_thread(_text, folder, key)
         told = {"text": None, "etag": None} if present is None else _present(present)
         return sanic_json({"error": why, **told}, 409)
     return {"etag": trash.etag_of(text)}

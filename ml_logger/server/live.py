@@ -209,6 +209,7 @@ class Live:
         fresh, changed = set(), set()
         for key in watched:
             try:
+                # Without a look at each folder on the way, which takes longer; what is told of it is looked at so.
                 status = os.stat(f"{self._root}/{key}", follow_symlinks=False)
                 stamp = (status.st_ino, status.st_size, status.st_mtime_ns)
             except OSError:
@@ -251,8 +252,7 @@ async def _stream(request: Request, question: Question, below: str) -> Stream:
 
     service = request.app.ctx.service
     index = await request.app.ctx.keeper.index()
-    appends, root = service.committer.appends, os.fspath(service.folder.root)
-    return Stream(question, below, index, service.shelf, lambda key: f"{root}/{key}", appends.committed)
+    return Stream(question, below, index, service.shelf, service.folder.stat, service.committer.appends.committed)
 
 
 async def _send(request: Request, page: Page, live: Live) -> None:
