@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,10 +32,20 @@ def headers(page: Page) -> list[str]:
 
 
 def cell(page: Page, run: str, column: str) -> str:
-    """Return what a run has in a column; the cells stand apart from the name, and belong to its row."""
+    """Return what a run has in a column."""
+    return _cell(page, run, column).inner_text()
+
+
+def wait_for_cell(page: Page, run: str, column: str, text: str) -> None:
+    """Wait until a run has something in a column: what is logged comes row by row."""
+    _cell(page, run, column).filter(has_text=re.compile(f"^{re.escape(text)}$")).wait_for()
+
+
+def _cell(page: Page, run: str, column: str) -> Locator:
+    """Return a cell; the cells stand apart from the name, and belong to its row."""
     place = headers(page).index(column)
     owned = page.locator(f"[id='{row(page, run).get_attribute('aria-owns')}']")
-    return owned.get_by_role("gridcell").nth(place - 1).inner_text()
+    return owned.get_by_role("gridcell").nth(place - 1)
 
 
 def wait_for_runs(page: Page, names: list[str]) -> None:

@@ -16,7 +16,7 @@ from playwright.sync_api import expect
 from ml_logger import tokens
 from ml_logger.testing import Server
 from tests.dashboard.runs import RUNS
-from tests.dashboard.table import cell, row, wait_for_runs
+from tests.dashboard.table import cell, row, wait_for_cell, wait_for_runs
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -131,7 +131,8 @@ def test_the_first_run_is_made_by_what_the_page_shows(
 
     assert run.returncode == 0
     row(page, "me/first").wait_for()
-    assert cell(page, "me/first", "loss") == "0.01"
+    page.get_by_role("columnheader", name="loss").first.wait_for()
+    wait_for_cell(page, "me/first", "loss", "0.01")
 
 
 def _environment(home: Path) -> dict[str, str]:

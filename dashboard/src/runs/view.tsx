@@ -1,6 +1,6 @@
 /** The runs: the table, which is the legend, and beside it the charts of what it shows. */
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { ChartsView } from "../charts/view";
 import { setQuery } from "../route";
 import { complete, found, runs, version } from "../state";
@@ -39,9 +39,23 @@ function Shown() {
         <PartsChoice />
         <HelpButton />
       </div>
-      <Split table={table} charts={<ChartsView />} />
+      <Split table={table} charts={<Charts />} />
     </>
   );
+}
+
+/** The charts, once the table is on the screen: laying out all of them at once would keep it waiting. */
+function Charts() {
+  const [isTime, begin] = useState(false);
+  useEffect(() => {
+    let timer = 0;
+    const frame = requestAnimationFrame(() => (timer = window.setTimeout(() => begin(true)))); // behind what it paints
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+    };
+  }, []);
+  return isTime ? <ChartsView /> : null;
 }
 
 function NothingFound() {
