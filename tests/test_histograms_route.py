@@ -121,3 +121,15 @@ def test_a_torn_row_at_the_end_hides_nothing(server: Server) -> None:
     path.write_bytes(path.read_bytes()[:-5])
 
     assert [one["count"] for one in ask(server).json()["series"]] == [1]
+
+
+def test_numbers_and_names_beyond_all_bounds_are_told_or_left_out(server: Server) -> None:
+    """Edges of any size are numbers, counts that none can be are left out, and half a character ends no answer."""
+    put(server, row(0, [1], [2**900, 2**901], nan=10**5000, inf=2), {"_step": 1, "\ud800": row(0, [1], [0, 1])["w"]})
+    answer = ask(server)
+
+    assert answer.status_code == 200
+    assert [series["name"] for series in answer.json()["series"]] == ["w", "?"]
+    (told,) = answer.json()["series"][0]["histograms"]
+    assert told == {"step": 0, "counts": [1], "edges": [2.0**900, 2.0**901], "inf": 2}
+    assert len(answer.content) < 300

@@ -150,9 +150,13 @@ def _is_one(value: Histogram) -> bool:
     counts, edges = value.get("counts"), value.get("edges")
     if type(counts) is not list or type(edges) is not list or len(edges) != (len(counts) + 1 if counts else 0):
         return False
-    if not all(type(count) is int and 0 <= count < 2**53 for count in counts):
+    if not all(map(_is_count, counts)):
         return False
     return all(map(_is_number, edges)) and all(a < b for a, b in pairwise(edges))
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**53
 
 
 def _is_number(value: object) -> bool:
@@ -166,7 +170,8 @@ def _drawn(step: object, value: Histogram, bins: int) -> Histogram:
     if together > 1:
         counts = [sum(counts[at : at + together]) for at in range(0, len(counts), together)]
         edges = [*edges[:-1:together], edges[-1]]
-    others = {name: value[name] for name in ("nan", "inf") if type(value.get(name)) is int}
+    edges = [edge if abs(edge) < 2**53 else float(edge) for edge in edges]  # a long integer takes 300 digits
+    others = {name: value[name] for name in ("nan", "inf") if _is_count(value.get(name))}
     return {"step": step if _is_number(step) else None, "counts": counts, "edges": edges, **others}
 
 
@@ -177,4 +182,4 @@ def _told(kept: dict[str, Kept], most: int) -> Iterator[bytes]:
         told = {"name": name, "count": one.count, "histograms": one.chosen(most)}
         parts.append(json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
         yield b""
-    yield f'{{"series":[{",".join(parts)}]}}'.encode()
+    yield f'{{"series":[{",".join(parts)}]}}'.encode("utf-8", "replace")  # a lone half of a character is none
