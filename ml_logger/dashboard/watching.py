@@ -30,7 +30,8 @@ _HEAD = struct.Struct("<IB")
 
 #: Runs, names of metrics, and files that one page may watch, and series in all.
 MOST_RUNS, MOST_KEYS, MOST_XS, MOST_FILES, MOST_SERIES = 10_000, 1000, 16, 1000, 100_000
-#: Seconds between two tellings of runs, and seconds that one step may take.
+#: Seconds between two tellings of runs, and seconds of the processor that one step may take: the clock also goes while
+#: others have it, and each step would tell less the more they do.
 RUNS_EVERY, STEP = 0.25, 0.008
 #: Bytes that one step tells, about.
 READY = 2**18
@@ -177,13 +178,13 @@ class Stream:
 
     def step(self) -> bytes | None:
         """Return the next messages; none where there may be some in the next step, and None when all is told."""
-        pieces, size, self._until = [], 0, time.monotonic() + STEP
+        pieces, size, self._until = [], 0, time.thread_time() + STEP
         if self._work is None:
             self._work = self._tell()
         for piece in self._work:
             pieces.append(piece)
             size += len(piece)
-            if size >= READY or time.monotonic() > self._until:
+            if size >= READY or time.thread_time() > self._until:
                 return b"".join(pieces)
         self._work = None
         return b"".join(pieces) or None
@@ -206,7 +207,7 @@ class Stream:
             folder, _, name = key.rpartition("/")
             if name == METRICS and folder in self._runs:
                 yield from self._tell_rows(folder, held)
-                if held and (len(held) >= MOST_LINES or time.monotonic() > self._until):
+                if held and (len(held) >= MOST_LINES or time.thread_time() > self._until):
                     yield _series(held)
                     held = []
         if held:

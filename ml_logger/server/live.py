@@ -35,7 +35,7 @@ MOST, MOST_OF_ONE = 256, 64
 #: Bytes of a question.
 LONGEST = 2**21
 #: Seconds in which changes are gathered into one message, once one was sent.
-GATHER = 0.03
+GATHER = 0.02
 #: Seconds after which it is looked whether the token of a stream still lets it in.
 LOOK_AT_TOKEN = 2.0
 #: Names that are compared with those that are watched, product of both; of more, all that is watched is looked at.
