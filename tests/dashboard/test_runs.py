@@ -320,3 +320,22 @@ def test_a_row_and_its_line_point_at_each_other(table: Page) -> None:
     expect(row(table, "maze/lr-0.001/seed-1")).to_have_class(re.compile("pointed"))
     table.mouse.move(5, 5)
     expect(row(table, "maze/lr-0.001/seed-1")).not_to_have_class(re.compile("pointed"))
+
+
+def test_nothing_that_is_long_moves_anything(open_page: Callable[..., Page], own_site: Server) -> None:
+    """A metric with a name of 300 letters leaves the charts in the window, and a number of 19 the columns in line."""
+    for seed, lr in enumerate((0.1, 0.30000000000000004)):
+        with ML_Logger(own_site.data_dir, prefix=f"long/{seed}", silent=True) as logger:
+            logger.log_params(lr=lr, seed=seed)
+            logger.log(0, **{"m" * 300: 1.0})
+    page = open_page(f"{own_site.url}/#/runs?q=long/&sort=name", viewport={"width": 1300, "height": 850})
+    wait_for_runs(page, ["long/0", "long/1"])
+    page.locator("figure.chart").first.wait_for()
+
+    assert page.locator("#charts-x").evaluate("one => one.getBoundingClientRect().right <= innerWidth")
+    assert page.locator("figure.chart").first.evaluate("one => one.getBoundingClientRect().right <= innerWidth")
+    behind = headers(page).index("lr") + 2
+    lefts = page.locator(f"[role=gridcell][aria-colindex='{behind}']").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().left)"
+    )
+    assert len(lefts) == 2 and len(set(lefts)) == 1
