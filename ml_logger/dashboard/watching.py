@@ -32,7 +32,7 @@ _HEAD = struct.Struct("<IB")
 MOST_RUNS, MOST_KEYS, MOST_XS, MOST_FILES, MOST_SERIES = 10_000, 1000, 16, 1000, 100_000
 #: Seconds between two tellings of runs, and seconds of the processor that one step may take: the clock also goes while
 #: others have it, and each step would tell less the more they do.
-RUNS_EVERY, STEP = 0.25, 0.008
+RUNS_EVERY, STEP = 0.25, 0.016
 #: Bytes that one step tells, about.
 READY = 2**18
 #: Lines of one message, about.
