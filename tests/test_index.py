@@ -334,3 +334,26 @@ def test_no_run_keeps_others_from_being_told_of(server: Server) -> None:
     assert by_name(told)["times"]["start"] is by_name(told)["times"]["duration"] is None
     assert by_name(told)["~last"]["metrics"] == {"loss": [1, 1, 1]}
     assert "not up to date" not in server.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [b'"size": 1e999', b'"times": [-1e308, 1e308]', b'"parameters": {"lr": NaN}', b'"metrics": {"loss": [1e999]}'],
+    ids=bytes.decode,
+)
+def test_numbers_that_nobody_kept_are_not_remembered(odd: bytes, server: Server) -> None:
+    """What was kept and damaged since is left, from there on, and all runs are told of in JSON that browsers read."""
+    logged = ML_Logger(root=server.url, prefix="me/run", silent=True)
+    logged.log(0, loss=1.0, flush=True)
+    logged.close()
+    runs(server)
+    server.stop()
+    kept = server.data_dir / ".ml_logger/runs.jsonl"
+    head, line = kept.read_bytes().splitlines()
+    kept.write_bytes(head + b"\n" + line[:-1] + b", " + odd + b"}\n")
+    server.start()
+    for _ in range(2):
+        answer = requests.get(f"{server.url}/v1/runs", timeout=30)
+
+    (run,) = json.loads(answer.content, parse_constant=pytest.fail)["runs"]
+    assert (run["run"], run["rows"], run["metrics"]) == ("me/run", 1, {"loss": [1, 1, 1]})

@@ -345,6 +345,14 @@ def test_nothing_is_told_of_what_lies_behind_a_link(server: Server, tmp_path: Pa
         assert page.kind("files")["files"] == dict.fromkeys(watched)
 
 
+def test_a_metric_that_is_half_a_character_ends_no_stream(server: Server) -> None:
+    """A column whose name is no text that can be written is told under its name, in JSON's own way."""
+    post(server, frames.encode(1, Op.APPEND, b"r/metrics.pkl", b"\x80\x04}\x8c\x03\xed\xa0\x80K\x01s."), WRITER)
+    with closing(Page(server, question("\ud800", runs={"r": 0}))) as page:
+        (line,) = page.points(1)
+        assert (line.head["key"], line.ys) == ("\ud800", (1.0,))
+
+
 @pytest.mark.parametrize(
     ("status", "watched"),
     [

@@ -216,4 +216,4 @@ def _plain(value: Any) -> Any:
 def encode(value: Any) -> bytes:
     """Return a value as JSON, as short as it can be."""
     # A lone half of a character, which a text from anybody may hold, is none: it is told as a question mark.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8", "replace")

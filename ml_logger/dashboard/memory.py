@@ -13,6 +13,7 @@ from typing import Any
 
 from ml_logger.dashboard.known import Given, Known, Notes, Sign, encode
 from ml_logger.dashboard.places import METRICS, TELLING, Stamp
+from ml_logger.runs import LATEST
 
 #: The first line: of another format nothing is taken.
 _HEAD = "ml-logger index 1"
@@ -26,7 +27,7 @@ def remembered(path: Path) -> Iterator[Known]:
                 return
             for line in lines:
                 yield _known(json.loads(line))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+    except (OSError, ArithmeticError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return  # what came before is as good as it is: each run is compared with its files
 
 
@@ -82,4 +83,6 @@ def _text(told: Any) -> str:
 
 def _times(told: Any) -> tuple[float | None, float | None]:
     begin, end = (None if each is None else float(each) for each in told)
+    if not all(each is None or abs(each) < LATEST for each in (begin, end)):
+        raise ValueError("no times")
     return begin, end

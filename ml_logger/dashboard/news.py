@@ -57,7 +57,7 @@ def _over(series: Series, other: Series, start: int) -> tuple[Array, Array]:
 def encoded(lines: Sequence[Line]) -> bytes:
     """Return lines as bytes: a length and a head in JSON up to a multiple of eight, then the arrays of each."""
     told = {"precision": 64, "lines": [line.head for line in lines], "bands": []}
-    head = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    head = json.dumps(told, separators=(",", ":")).encode()
     pieces = [len(head).to_bytes(4, "little"), head, bytes(-(4 + len(head)) % 8)]
     for line in lines:
         pieces += [line.xs.astype("<f8").tobytes(), line.ys.astype("<f8").tobytes()]
