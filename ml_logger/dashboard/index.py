@@ -14,18 +14,7 @@ from pathlib import Path
 
 from ml_logger import keys
 from ml_logger.dashboard import memory
-from ml_logger.dashboard.known import (
-    LARGEST,
-    Given,
-    Known,
-    Notes,
-    Which,
-    given_of,
-    metrics_of,
-    notes_of,
-    sign_of,
-    times_of,
-)
+from ml_logger.dashboard.known import LARGEST, Given, Known, Notes, Which, given_of, notes_of, sign_of
 from ml_logger.dashboard.listing import News
 from ml_logger.dashboard.places import METRICS, NOTES, PARAMETERS, SIGN, TELLING, Places, Seen, Stamp
 from ml_logger.dashboard.shelf import Shelf
@@ -261,8 +250,7 @@ class Index:
         if is_other and known.rows:
             known.replaced = self.number + 1
         known.rows, known.which, known.counted = count, which, stamp
-        known.metrics = metrics_of(summary)
-        known.times = times_of(summary)
+        known.sum_up(summary)
         self._publish(known)
 
     def _committed(self, key: str) -> Stamp | None:

@@ -105,6 +105,10 @@ class Known:
         self.head, self.parameters = b"", b"{}"
         self.version = self.replaced = 0
 
+    def sum_up(self, summary: Mapping[str, Sequence[Any]]) -> None:
+        """Take in what is told of the columns of its rows."""
+        self.metrics, self.times = metrics_of(summary), times_of(summary)
+
     def line(self) -> bytes:
         """Return all that is told, as JSON."""
         return b'%b,"parameters":%b}' % (self.head, self.parameters)
