@@ -543,6 +543,30 @@ def test_a_handler_that_logs_while_a_spool_is_made(
     assert capsys.readouterr().err == ""
 
 
+def test_a_handler_that_logs_while_a_sender_is_made(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal handler that logs while the very first call makes the sender's thread leaves one thread, not two."""
+    store = open_store(server.url, None, {})
+    assert isinstance(store, RemoteStore)
+    real, handled, senders = threading.Thread.__init__, list[bool](), list[threading.Thread]()
+
+    def interrupted(thread: threading.Thread, *args: Any, **kw: Any) -> None:
+        real(thread, *args, **kw)
+        if kw.get("name") == "ml-logger-sender":
+            senders.append(thread)
+            if not handled:
+                handled.append(True)
+                store.append("run/a.txt", b"handled ")
+
+    monkeypatch.setattr(threading.Thread, "__init__", interrupted)
+    store.append("run/a.txt", b"called")
+    store.flush(30)
+
+    assert handled and store._thread is not None
+    assert [thread.ident is not None for thread in senders].count(True) == 1
+    assert store.read("run/a.txt") == b"handled called"
+    store.close()
+
+
 @pytest.mark.parametrize("handler", ["logger.flush()", "logger.log(-1, handled=1)", "logger.log_line('handled')"])
 def test_handlers_that_log_break_no_call(root: str, handler: str) -> None:
     """Whatever a signal handler logs or flushes in the middle of a call, each row arrives once, and nothing raises."""

@@ -95,12 +95,15 @@ class RemoteStore(Store):
                     made.spool.close()
             # While the interpreter ends no thread can be had (asking for one can wait for ever): `close` sends.
             if self._thread is None and threading.main_thread().is_alive():
-                # Noted before it is started: a signal handler that logs meanwhile must not start another one.
-                self._thread = threading.Thread(target=self._sender.run, name="ml-logger-sender", daemon=True)
-                try:
-                    self._thread.start()
-                except RuntimeError:
-                    self._thread = None  # too many threads
+                thread = threading.Thread(target=self._sender.run, name="ml-logger-sender", daemon=True)
+                # Noted before it is started: a signal handler that logs meanwhile must not start another one. It may
+                # have done so while this one was made: two would send the same records, each as if it were alone.
+                self._thread = self._thread or thread
+                if self._thread is thread:
+                    try:
+                        thread.start()
+                    except RuntimeError:
+                        self._thread = None  # too many threads
             return self._sender
 
     def _put(self, op: Op, key: str, payload: bytes, flags: int = 0) -> Receipt:
