@@ -13,16 +13,7 @@ from ml_logger import keys
 from ml_logger.errors import DeliveryTimeout, Refused, ServerUnavailable, StorageFailed
 from ml_logger.forks import in_child
 from ml_logger.notices import ProgressLine, amount, plural
-from ml_logger.stores.base import (
-    Data,
-    Deadline,
-    Entry,
-    Health,
-    NumberedReceipt,
-    Progress,
-    Receipt,
-    Store,
-)
+from ml_logger.stores.base import Data, Deadline, Entry, Health, NumberedReceipt, Progress, Receipt, Store
 from ml_logger.stores.folder import check_apart
 from ml_logger.transport import frames
 from ml_logger.transport.access import token_for
