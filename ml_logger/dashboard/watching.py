@@ -30,11 +30,11 @@ _HEAD = struct.Struct("<IB")
 
 #: Runs, names of metrics, and files that one page may watch, and series in all.
 MOST_RUNS, MOST_KEYS, MOST_XS, MOST_FILES, MOST_SERIES = 10_000, 1000, 16, 1000, 100_000
-#: Seconds between two tellings of runs, and seconds of the processor that one step may take: the clock also goes while
-#: others have it, and each step would tell less the more they do.
-RUNS_EVERY, STEP = 0.25, 0.016
-#: Bytes that one step tells, about.
-READY = 2**18
+#: Seconds between two tellings of runs.
+RUNS_EVERY = 0.25
+#: Bytes that one step tells, about, and the runs that it looks at and lines that it makes: some 20 ms of work, told by
+#: no clock, since each step would tell less the more others have the processor.
+READY, WORK = 2**18, 128
 #: Lines of one message, about.
 MOST_LINES = 64
 #: New rows of a run that are told one by one: of more it is said that they are to be asked for.
@@ -160,7 +160,7 @@ class Stream:
         self._status = status
         self._committed = committed
         self._version, self._number, self._complete = question.version, -1, True
-        self._tell_runs_at = self._until = 0.0
+        self._tell_runs_at = 0.0
         self._marked = {*question.files, *map(metrics_file, question.runs)}
         self._runs = {run: _Run(rows) for run, rows in question.runs.items()}
         self._files: dict[str, Stamp | None] = {}
@@ -177,14 +177,17 @@ class Stream:
         return self._tell_runs_at if self._index.number != self._number else None
 
     def step(self) -> bytes | None:
-        """Return the next messages; none where there may be some in the next step, and None when all is told."""
-        pieces, size, self._until = [], 0, time.thread_time() + STEP
+        """Return the next messages; none where there may be some in the next step, and None when all is told.
+
+        What tells ends a step with an empty piece.
+        """
+        pieces, size = [], 0
         if self._work is None:
             self._work = self._tell()
         for piece in self._work:
             pieces.append(piece)
             size += len(piece)
-            if size >= READY or time.thread_time() > self._until:
+            if not piece or size >= READY:
                 return b"".join(pieces)
         self._work = None
         return b"".join(pieces) or None
@@ -203,13 +206,20 @@ class Stream:
         if files:
             yield told(kind="files", files=files)
         held: list[Line] = []
+        work = 0
         for key in marked:
             folder, _, name = key.rpartition("/")
-            if name == METRICS and folder in self._runs:
-                yield from self._tell_rows(folder, held)
-                if held and (len(held) >= MOST_LINES or time.thread_time() > self._until):
-                    yield _series(held)
-                    held = []
+            if name != METRICS or folder not in self._runs:
+                continue
+            before = len(held)
+            yield from self._tell_rows(folder, held)
+            work += 1 + len(held) - before
+            if held and (len(held) >= MOST_LINES or work >= WORK):
+                yield _series(held)
+                held = []
+            if work >= WORK:
+                yield b""
+                work = 0
         if held:
             yield _series(held)
 
