@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from pathlib import Path
@@ -35,7 +34,7 @@ def stream_over(root: Path) -> Stream:
     shelf = Shelf(opener, 2**24)
     asked = {"runs": None, "watch": {"keys": ["loss"], "xs": ["_step"], "runs": dict.fromkeys(RUNS, 0)}}
     index = Index(folder, opener, shelf, "name")
-    return Stream(question_of(json.dumps(asked).encode()), "", index, shelf, folder.stat, committed)
+    return Stream(question_of(asked), "", index, shelf, folder.stat, committed)
 
 
 def committed(key: str, size: int) -> int:

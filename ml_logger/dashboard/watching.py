@@ -71,20 +71,14 @@ def metrics_file(run: str) -> str:
     return f"{run}/{METRICS}" if run else METRICS
 
 
-def question_of(body: bytes) -> Question:
-    """Return what a body asks to watch.
+def question_of(asked: dict[str, Any]) -> Question:
+    """Return what an object asks to watch.
 
     Raises:
         CorruptData: it asks nothing that can be watched.
         TooMuch: it asks for too much.
         InvalidKey: one of its keys is none.
     """
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError):
-        asked = None
-    if type(asked) is not dict:
-        raise CorruptData("what is watched is a JSON object")
     version, watch, files = asked.get("runs"), asked.get("watch", {}), asked.get("files", [])
     if type(version) not in (str, type(None)) or type(watch) is not dict:
         raise CorruptData("runs is a version or null, and watch an object")

@@ -20,13 +20,12 @@ from ml_logger import keys
 from ml_logger.errors import CorruptData, KeyNotFound
 from ml_logger.server import groups, trash
 from ml_logger.server.committer import RETRY_AFTER, Committer
+from ml_logger.server.questions import Json, question
 from ml_logger.server.tokens import allowed
 from ml_logger.transport import protocol
 from ml_logger.transport.frames import Frame, Own
 
 routes = Blueprint("edits")
-
-Json = dict[str, Any]
 
 #: Bytes of a question: the longest text, with what JSON adds to it.
 LONGEST = 2**22
@@ -125,10 +124,7 @@ class Edit(NamedTuple):
 @routes.post(protocol.EDITS, stream=True, ctx_keeps_prefix=True)
 async def post_edit(request: Request) -> HTTPResponse:
     """Make one edit, and answer when it is durable."""
-    if request.headers.get("content-type") != "application/json":
-        return sanic_json({"error": "the content type must be application/json"}, 415)
-    async with request.app.ctx.service.bodies.read(request, LONGEST) as body:
-        asked = await request.app.ctx.service.soon(_object, body)
+    asked = await question(request, dict, "an edit is a JSON object", LONGEST)
     action = asked.get("action")
     make = ACTIONS.get(action) if type(action) is str else None
     if make is None:
@@ -136,16 +132,6 @@ async def post_edit(request: Request) -> HTTPResponse:
     request.ctx.what = {"ops": {action: 1}, "keys": [], "more_keys": 0}
     answer = await make(Edit(request, asked))
     return answer if isinstance(answer, HTTPResponse) else sanic_json(answer)
-
-
-def _object(body: bytes) -> Json:
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError):
-        asked = None
-    if type(asked) is not dict:
-        raise CorruptData("an edit is a JSON object")
-    return asked
 
 
 async def _delete(edit: Edit) -> Json:

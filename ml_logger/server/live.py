@@ -19,6 +19,7 @@ from ml_logger import keys
 from ml_logger.errors import LoggerError
 from ml_logger.server.committer import RETRY_AFTER
 from ml_logger.server.journal import Changes
+from ml_logger.server.questions import question
 from ml_logger.server.runs import Keeper
 from ml_logger.server.tokens import allowed
 from ml_logger.server.turns import client_of
@@ -32,8 +33,6 @@ routes = Blueprint("live", strict_slashes=True)
 
 #: Streams in all, and those of one client.
 MOST, MOST_OF_ONE = 256, 64
-#: Bytes of a question.
-LONGEST = 2**21
 #: Seconds in which changes are gathered into one message, once one was sent.
 GATHER = 0.02
 #: Seconds after which it is looked whether the token of a stream still lets it in.
@@ -227,18 +226,14 @@ async def post_live(request: Request) -> HTTPResponse | ResponseStream | None:
     """Tell a page of what it watches, until it or the server ends it."""
     from ml_logger.dashboard.watching import TooMuch, question_of
 
-    service, live = request.app.ctx.service, request.app.ctx.live
-    if request.headers.get("content-type") != "application/json":
-        return sanic_json({"error": "the content type must be application/json"}, 415)
-    async with service.bodies.read(request, LONGEST) as body:
-        try:
-            question = await service.in_thread(question_of, body)
-        except TooMuch as error:
-            return sanic_json({"error": str(error)}, 413)
-        del body
-    token = allowed(request, "read", *question.touched())
+    live = request.app.ctx.live
+    try:
+        asked = await question(request, question_of, "what is watched is a JSON object")
+    except TooMuch as error:
+        return sanic_json({"error": str(error)}, 413)
+    token = allowed(request, "read", *asked.touched())
     async with live.place(client_of(request)):
-        page = Page(await _stream(request, question, token.prefix), request)
+        page = Page(await _stream(request, asked, token.prefix), request)
         live.add(page)
         try:
             await _send(request, page, live)
@@ -247,12 +242,12 @@ async def post_live(request: Request) -> HTTPResponse | ResponseStream | None:
     return None
 
 
-async def _stream(request: Request, question: Question, below: str) -> Stream:
+async def _stream(request: Request, asked: Question, below: str) -> Stream:
     from ml_logger.dashboard.watching import Stream
 
     service = request.app.ctx.service
     index = await request.app.ctx.keeper.index()
-    return Stream(question, below, index, service.shelf, service.folder.stat, service.committer.appends.committed)
+    return Stream(asked, below, index, service.shelf, service.folder.stat, service.committer.appends.committed)
 
 
 async def _send(request: Request, page: Page, live: Live) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from sanic import Blueprint, HTTPResponse, Request
@@ -12,6 +11,7 @@ from sanic.exceptions import SanicException
 from ml_logger import keys
 from ml_logger.errors import CorruptData, KeyNotFound
 from ml_logger.server import markdown, trash
+from ml_logger.server.questions import expect_json, object_in
 from ml_logger.server.tokens import allowed
 from ml_logger.server.turns import client_of
 from ml_logger.transport import protocol
@@ -50,8 +50,7 @@ def _read(folder: Any, key: str) -> bytes | None:
 async def post_render(request: Request) -> HTTPResponse:
     """Render a text as if it stood under a key: what the writer of a report sees."""
     service = request.app.ctx.service
-    if request.headers.get("content-type") != "application/json":
-        return sanic_json({"error": "the content type must be application/json"}, 415)
+    expect_json(request)
     async with service.bodies.read(request, LONGEST) as body:
         text, key = await service.soon(_question, body)
         del body
@@ -61,12 +60,10 @@ async def post_render(request: Request) -> HTTPResponse:
 
 
 def _question(body: bytes) -> tuple[str, str]:
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError):
-        asked = None
-    if type(asked) is not dict or type(asked.get("text")) is not str:
-        raise CorruptData("what is rendered is a JSON object with a text and a key")
+    otherwise = "what is rendered is a JSON object with a text and a key"
+    asked = object_in(body, otherwise)
+    if type(asked.get("text")) is not str:
+        raise CorruptData(otherwise)
     text = asked["text"].encode("utf-8", "replace").decode()
     if len(text) > markdown.LONGEST:
         raise SanicException(f"a report has at most {markdown.LONGEST:,} characters", status_code=413)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import time
 from collections.abc import Generator, Iterator
@@ -12,13 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sanic import Blueprint, HTTPResponse, Request, raw
-from sanic import json as sanic_json
 from sanic.exceptions import PayloadTooLarge
 from sanic.response import ResponseStream
 
 from ml_logger import keys
 from ml_logger.dashboard.shelf import Shelf, file_of
 from ml_logger.errors import CorruptData
+from ml_logger.server.questions import Json, question
 from ml_logger.server.tokens import allowed
 from ml_logger.server.turns import client_of
 from ml_logger.transport import protocol
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 routes = Blueprint("series")
 
-#: Bytes of a question: as values it takes some forty times its size.
-LONGEST = 2**21
 #: Points of all lines of an answer, and bins of all its bands.
 MOST_POINTS, MOST_BINS = 2_000_000, 200_000
 #: Bytes of an answer that every client may have in memory, and of all larger ones, from their first byte to their last.
@@ -46,11 +43,7 @@ PIECE = 2**18
 async def post_series(request: Request) -> HTTPResponse | ResponseStream | None:
     """Answer with the lines and bands that are asked for."""
     service = request.app.ctx.service
-    if request.headers.get("content-type") != "application/json":
-        return sanic_json({"error": "the content type must be application/json"}, 415)
-    async with service.bodies.read(request, LONGEST) as body:
-        asked, runs = await service.in_thread(question_of, body)
-        del body
+    asked, runs = await question(request, question_of, "a question is a JSON object")
     allowed(request, "read", *map(file_of, runs))
     size = 16 * len(asked.lines) * asked.points + 48 * sum(band.bins for band in asked.bands)
     room = service.answers.taken(size) if size > SMALL else nullcontext()
@@ -106,8 +99,8 @@ async def _respond(request: Request, pieces: list[bytes]) -> HTTPResponse | None
     return None
 
 
-def question_of(body: bytes) -> tuple[SeriesAsked, list[str]]:
-    """Return the question that a body asks, and the runs that it is about.
+def question_of(told: Json) -> tuple[SeriesAsked, list[str]]:
+    """Return the question that an object asks, and the runs that it is about.
 
     Raises:
         CorruptData: it is none.
@@ -117,12 +110,6 @@ def question_of(body: bytes) -> tuple[SeriesAsked, list[str]]:
     from ml_logger.dashboard.answers import SeriesAsked
     from ml_logger.dashboard.lines import FEWEST_POINTS
 
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        told = None
-    if type(told) is not dict:
-        raise CorruptData("a question is a JSON object")
     lines = [_line(line) for line in _list(told, "lines")]
     bands = [_band(band) for band in _list(told, "bands")]
     points, precision = told.get("points", 1000), told.get("precision", 64)

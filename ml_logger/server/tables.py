@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import time
 from collections import Counter
@@ -13,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sanic import Blueprint, HTTPResponse, Request
-from sanic import json as sanic_json
 from sanic.exceptions import SanicException
 from sanic.response import ResponseStream
 
@@ -21,6 +19,7 @@ from ml_logger import keys
 from ml_logger.errors import CorruptData, KeyNotFound, StorageFailed, UntrustedData
 from ml_logger.server.appends import Appends
 from ml_logger.server.committer import RETRY_AFTER
+from ml_logger.server.questions import Json, question
 from ml_logger.server.tokens import allowed
 from ml_logger.server.turns import client_of
 from ml_logger.stores.folder import Folder, missing_or_failed
@@ -47,8 +46,6 @@ READY, AT_LEAST_EVERY = 2**18, 0.25
 HELD = 2**27
 #: How much longer than the file its columns may be: they are few bytes then, and not worth another request.
 LONGER = 2**14
-#: Bytes of a question: as values it takes some forty times its size, and nobody else has a turn while it is read.
-LONGEST = 2**21
 #: Damaged places of one file; one with more is read by the client.
 MOST_DAMAGE = 1000
 
@@ -109,14 +106,10 @@ def _busy(text: str) -> SanicException:
 async def post_tables(request: Request) -> HTTPResponse | ResponseStream | None:
     """Answer with the columns of files, file by file, as they are decoded."""
     service = request.app.ctx.service
-    if request.headers.get("content-type") != "application/json":
-        return sanic_json({"error": "the content type must be application/json"}, 415)
-    async with service.bodies.read(request, LONGEST) as body:
-        question = await service.in_thread(question_of, body)
-        del body
-    below = allowed(request, "read", *([] if question.key is None else [question.key])).prefix
+    asked = await question(request, question_of, "a question is a JSON object")
+    below = allowed(request, "read", *([] if asked.key is None else [asked.key])).prefix
     async with service.places.one(client_of(request)):
-        answer = _answer(service.folder, service.committer.appends, question, below)
+        answer = _answer(service.folder, service.committer.appends, asked, below)
         take = partial(service.turns.take, client_of(request), _step, answer)
         step: asyncio.Future[bytes | None] = take()
         try:
@@ -133,8 +126,8 @@ async def post_tables(request: Request) -> HTTPResponse | ResponseStream | None:
             step.add_done_callback(lambda done: _close(done, answer))  # the client may have gone away in the middle
 
 
-def question_of(body: bytes) -> Question:
-    """Return the question that a body asks.
+def question_of(asked: Json) -> Question:
+    """Return the question that an object asks.
 
     Raises:
         CorruptData: it is none.
@@ -143,12 +136,6 @@ def question_of(body: bytes) -> Question:
     from ml_logger.columns.portions import mark_from
     from ml_logger.columns.segments import Shapes
 
-    try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError):
-        asked = None
-    if type(asked) is not dict:
-        raise CorruptData("a question is a JSON object")
     key, pattern, after = asked.get("key"), asked.get("pattern", "**"), asked.get("after", "")
     columns, marks = asked.get("columns"), asked.get("marks")
     x, points = asked.get("x", ""), asked.get("points")
