@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
 import os
@@ -80,14 +79,10 @@ async def get_histograms(request: Request) -> HTTPResponse:
     bins = _asked(request, "bins", BINS, MOST_BINS)
     async with service.places.one(client_of(request)):
         work = _summary(service.committer.appends, key, points, bins)
-        take = partial(service.turns.take, client_of(request), next, work)
-        step: asyncio.Future[bytes] = take()
-        try:
-            while not (found := await asyncio.shield(step)):
-                step = take()
-            return raw(found, content_type="application/json")
-        finally:
-            step.add_done_callback(lambda done: _close(done, work))  # the client may have gone away in the middle
+        async with service.turns.through(client_of(request), next, work) as go_on:
+            while not (found := await go_on()):
+                pass
+    return raw(found, content_type="application/json")
 
 
 def _asked(request: Request, name: str, default: int, most: int) -> int:
@@ -95,12 +90,6 @@ def _asked(request: Request, name: str, default: int, most: int) -> int:
     if not _NUMBER.fullmatch(text) or int(text) < 2:
         raise SanicException(f"{name} is a number, 2 or more", status_code=400)
     return min(int(text), most)
-
-
-def _close(step: asyncio.Future[bytes], work: Generator[bytes, None, None]) -> None:
-    if not step.cancelled():
-        step.exception()  # looked at: nobody waits for it any more
-    work.close()
 
 
 def _summary(appends: Appends, key: str, points: int, bins: int) -> Generator[bytes, None, None]:

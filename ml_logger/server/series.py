@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Generator, Iterator
 from contextlib import nullcontext
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sanic import Blueprint, HTTPResponse, Request, raw
@@ -57,14 +55,10 @@ async def _answered(request: Request, shelf: Shelf, asked: SeriesAsked) -> list[
 
     found: list[bytes] = []
     work = _gathering(answer(shelf, asked), found)
-    take = partial(request.app.ctx.service.turns.take, client_of(request), _step, work)
-    step: asyncio.Future[bool] = take()
-    try:
-        while await asyncio.shield(step):
-            step = take()
-        return found
-    finally:
-        step.add_done_callback(lambda done: _close(done, work))  # the client may have gone away in the middle
+    async with request.app.ctx.service.turns.through(client_of(request), _step, work) as go_on:
+        while await go_on():
+            pass
+    return found
 
 
 def _gathering(work: Generator[None, None, list[bytes]], found: list[bytes]) -> Generator[None, None, None]:
@@ -75,12 +69,6 @@ def _step(work: Iterator[None]) -> bool:
     """Work for some time; tell whether there is more to do."""
     until = time.monotonic() + STEP
     return any(time.monotonic() > until for _ in work)
-
-
-def _close(step: asyncio.Future[bool], work: Generator[None, None, None]) -> None:
-    if not step.cancelled():
-        step.exception()  # looked at: nobody waits for it any more
-    work.close()
 
 
 async def _respond(request: Request, pieces: list[bytes]) -> HTTPResponse | None:

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import asynccontextmanager, closing, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sanic import Blueprint, HTTPResponse, Request
@@ -110,20 +109,15 @@ async def post_tables(request: Request) -> HTTPResponse | ResponseStream | None:
     below = allowed(request, "read", *([] if asked.key is None else [asked.key])).prefix
     async with service.places.one(client_of(request)):
         answer = _answer(service.folder, service.committer.appends, asked, below)
-        take = partial(service.turns.take, client_of(request), _step, answer)
-        step: asyncio.Future[bytes | None] = take()
-        try:
-            data = await asyncio.shield(step)  # a key that is not there raises here
+        async with service.turns.through(client_of(request), _step, answer) as go_on:
+            data = await go_on()  # a key that is not there raises here
             response = await request.respond(content_type=protocol.TABLES_TYPE, headers={"Cache-Control": "no-store"})
             while data is not None:
                 if data:
                     await response.send(data)
-                step = take()
-                data = await asyncio.shield(step)
+                data = await go_on()
             await response.eof()
-            return None
-        finally:
-            step.add_done_callback(lambda done: _close(done, answer))  # the client may have gone away in the middle
+    return None
 
 
 def question_of(asked: Json) -> Question:
@@ -148,12 +142,6 @@ def question_of(asked: Json) -> Question:
         raise CorruptData("marks are an object, and points an integer of 4 or more")
     known = None if marks is None else {name: mark_from(mark) for name, mark in marks.items()}
     return Question(None if key is None else keys.check(key), pattern, after, columns, known, x, points, Shapes())
-
-
-def _close(step: asyncio.Future[bytes | None], answer: Generator[bytes, None, None]) -> None:
-    if not step.cancelled():
-        step.exception()  # looked at: nobody waits for it any more
-    answer.close()
 
 
 def _step(answer: Iterator[bytes]) -> bytes | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -39,6 +40,32 @@ class Turns:
         self._begin()
         return future
 
+    @asynccontextmanager
+    async def through(
+        self, client: str, step: Callable[..., T], work: Generator[Any, None, Any]
+    ) -> AsyncIterator[Callable[[], Awaitable[T]]]:
+        """Give what does the next step of work, in a turn of its own; the work is closed when the block is left.
+
+        Args:
+            client: who waits for it.
+            step: is called with the work.
+            work: what is done step by step.
+        """
+        future: asyncio.Future[T] | None = None
+
+        def go_on() -> Awaitable[T]:
+            nonlocal future
+            future = self.take(client, step, work)
+            return asyncio.shield(future)  # a step that has begun ends, also where its client goes away
+
+        try:
+            yield go_on
+        finally:
+            if future is None:
+                work.close()
+            else:
+                future.add_done_callback(partial(_close, work))
+
     def _begin(self) -> None:
         while self._free and self._waiting:
             client, queue = next(iter(self._waiting.items()))
@@ -65,6 +92,12 @@ class Turns:
     def close(self) -> None:
         """Begin nothing new."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _close(work: Generator[Any, None, Any], step: asyncio.Future[Any]) -> None:
+    if not step.cancelled():
+        step.exception()  # looked at: nobody waits for it any more
+    work.close()
 
 
 def client_of(request: Request) -> str:
