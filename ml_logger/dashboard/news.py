@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ml_logger.dashboard import series_wire
 from ml_logger.dashboard.curves import RELATIVE, ROW, columns_of, first_of, ordered
 from ml_logger.dashboard.growing import Array
 from ml_logger.dashboard.rows import Rows
@@ -55,10 +55,8 @@ def _over(series: Series, other: Series, start: int) -> tuple[Array, Array]:
 
 
 def encoded(lines: Sequence[Line]) -> bytes:
-    """Return lines as bytes: a length and a head in JSON up to a multiple of eight, then the arrays of each."""
-    told = {"precision": 64, "lines": [line.head for line in lines], "bands": []}
-    head = json.dumps(told, separators=(",", ":")).encode()
-    pieces = [len(head).to_bytes(4, "little"), head, bytes(-(4 + len(head)) % 8)]
+    """Return lines as bytes, see `series_wire`."""
+    pieces = series_wire.opening([line.head for line in lines], [], 64)
     for line in lines:
-        pieces += [line.xs.astype("<f8").tobytes(), line.ys.astype("<f8").tobytes()]
+        pieces += [series_wire.float64(line.xs), series_wire.float64(line.ys)]
     return b"".join(pieces)

@@ -28,14 +28,19 @@ def encode(lines: Sequence[Line], bands: Sequence[Band], precision: int) -> list
         lines, bands: in the order in which they were asked for.
         precision: the bits of a number, 32 or 64; x always has 64.
     """
-    head = {"precision": precision, "lines": [*map(_line_head, lines)], "bands": [*map(_band_head, bands)]}
-    text = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
-    pieces = [struct.pack("<I", len(text)), text, bytes(-(4 + len(text)) % 8)]
+    pieces = opening([*map(_line_head, lines)], [*map(_band_head, bands)], precision)
     for line in lines:
-        pieces += [_f8(line.xs), *(_f4(line.ys) if precision == 32 else [_f8(line.ys)])]
+        pieces += [float64(line.xs), *(_float32(line.ys) if precision == 32 else [float64(line.ys)])]
     for band in bands:
-        pieces += map(_f8, band[2:])
+        pieces += map(float64, band[2:])
     return pieces
+
+
+def opening(lines: list[dict[str, Any]], bands: list[dict[str, Any]], precision: int) -> list[bytes]:
+    """Return what a message begins with: heads of lines and bands, and what brings them up to a multiple of 8 bytes."""
+    head = {"precision": precision, "lines": lines, "bands": bands}
+    text = json.dumps(head, separators=(",", ":"), allow_nan=False).encode()
+    return [struct.pack("<I", len(text)), text, bytes(-(4 + len(text)) % 8)]
 
 
 def _line_head(line: Line) -> dict[str, Any]:
@@ -54,11 +59,12 @@ def _band_head(band: Band) -> dict[str, Any]:
     return {"name": asked.name, "key": asked.key, "x": asked.x, "n": len(band.xs), "runs": band.runs}
 
 
-def _f8(values: Array) -> bytes:
+def float64(values: Array) -> bytes:
+    """Return the bytes of an array in a message."""
     return values.astype("<f8", copy=False).tobytes()
 
 
-def _f4(values: Array) -> Iterable[bytes]:
+def _float32(values: Array) -> Iterable[bytes]:
     """Return numbers as float32: what is finite stays so."""
     with np.errstate(over="ignore"):
         short = values.astype("<f4")

@@ -9,14 +9,12 @@ from collections.abc import Callable, Collection, Generator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ml_logger.dashboard.places import METRICS
 from ml_logger.errors import KeyNotFound
 from ml_logger.stores.folder import missing_or_failed
 
 if TYPE_CHECKING:
     from ml_logger.dashboard.rows import Decoding, Rows
-
-#: The file of a run's rows, in its folder.
-METRICS = "metrics.pkl"
 
 
 class Shelf:

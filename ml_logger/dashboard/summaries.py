@@ -42,21 +42,17 @@ class Summaries:
 
     def add(self, key: str, column: Column) -> None:
         """Take in the values that come next of a column."""
-        known = self._told.get(key)
+        known = self._so_far(key)
         if known is None:
-            if len(self._told) >= MOST_COLUMNS:
-                return
-            known = (None, math.inf, -math.inf)
+            return
         low, high = extent(numbers_of(column)[1])
         self._told[key] = (_last_of(column), min(known[1], low), max(known[2], high))
 
     def add_one(self, key: str, value: Any) -> None:
         """Take in the value that comes next of a column."""
-        known = self._told.get(key)
+        known = self._so_far(key)
         if known is None:
-            if len(self._told) >= MOST_COLUMNS:
-                return
-            known = (None, math.inf, -math.inf)
+            return
         _, low, high = known
         if isinstance(value, str):
             self._told[key] = (value[:MOST_CHARACTERS], low, high)
@@ -65,6 +61,13 @@ class Summaries:
         if number is not None and math.isfinite(number):
             low, high = min(low, number), max(high, number)
         self._told[key] = (number, low, high)
+
+    def _so_far(self, key: str) -> tuple[Any, float, float] | None:
+        """Return what is told of a column; None where there are too many to take in another one."""
+        known = self._told.get(key)
+        if known is None and len(self._told) < MOST_COLUMNS:
+            return (None, math.inf, -math.inf)
+        return known
 
     def told(self) -> dict[str, Told]:
         """Return what is told of each column."""

@@ -21,7 +21,7 @@ from ml_logger.dashboard.known import Which
 from ml_logger.dashboard.news import Line, encoded, line_of
 from ml_logger.dashboard.places import METRICS, Stamp
 from ml_logger.dashboard.rows import Rows
-from ml_logger.dashboard.shelf import Shelf
+from ml_logger.dashboard.shelf import Shelf, file_of
 from ml_logger.errors import CorruptData, StorageFailed
 
 #: What a message holds: JSON, or series.
@@ -63,12 +63,7 @@ class Question(NamedTuple):
 
     def touched(self) -> list[str]:
         """Return the keys that are read."""
-        return [*(metrics_file(run) for run in self.runs), *self.files]
-
-
-def metrics_file(run: str) -> str:
-    """Return the key of the rows of a run."""
-    return f"{run}/{METRICS}" if run else METRICS
+        return [*(file_of(run) for run in self.runs), *self.files]
 
 
 def question_of(asked: dict[str, Any]) -> Question:
@@ -155,7 +150,7 @@ class Stream:
         self._committed = committed
         self._version, self._number, self._complete = question.version, -1, True
         self._tell_runs_at = 0.0
-        self._marked = {*question.files, *map(metrics_file, question.runs)}
+        self._marked = {*question.files, *map(file_of, question.runs)}
         self._runs = {run: _Run(rows) for run, rows in question.runs.items()}
         self._files: dict[str, Stamp | None] = {}
         self._replaced = {run for run in self._runs if index.replaced_since(run, question.version)}
@@ -242,7 +237,7 @@ class Stream:
         return changed
 
     def _inode(self, run: str) -> int:
-        stamp = self._look(metrics_file(run))
+        stamp = self._look(file_of(run))
         return -1 if stamp is None else stamp.inode
 
     def _look(self, key: str) -> Stamp | None:

@@ -17,6 +17,7 @@ from sanic import json as sanic_json
 from sanic.exceptions import SanicException
 
 from ml_logger import keys
+from ml_logger.dashboard.places import NOTES
 from ml_logger.errors import CorruptData, KeyNotFound
 from ml_logger.server import groups, trash
 from ml_logger.server.committer import RETRY_AFTER, Committer
@@ -31,8 +32,6 @@ routes = Blueprint("edits")
 LONGEST = 2**22
 #: What can be written in the dashboard, by the last name of its key.
 WRITABLE = ("README.md", ".charts.yml")
-#: The file in the folder of a run that holds its tags and its note.
-ABOUT_RUN = ".run.json"
 #: Tags of a run, characters of one, and characters of a note.
 MOST_TAGS, MOST_TAG, MOST_NOTE = 100, 200, 65_536
 #: How much of the trash is listed: the newest.
@@ -194,7 +193,7 @@ async def _note(edit: Edit) -> Json:
 async def _describe(edit: Edit, field: str, value: object) -> Json:
     """Set one field of what people say of a run, and leave the others as they are."""
     service, run = edit.service, edit.text("run")
-    key = keys.check(f"{run}/{ABOUT_RUN}" if run else ABOUT_RUN)
+    key = keys.check(f"{run}/{NOTES}" if run else NOTES)
     run = key.rpartition("/")[0]
     edit.note(run)
     allowed(edit.request, "write", key)
