@@ -14,6 +14,10 @@ export class Refused extends Error {
   }
 }
 
+/** The server answers no more points of lines, and bins of bands, at once. */
+export const LINE_POINTS = 2_000_000;
+export const BAND_BINS = 200_000;
+
 /** How often the server has asked for a token: the session that there was is over. */
 export const turnedAway = signal(0);
 

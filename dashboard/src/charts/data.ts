@@ -1,7 +1,7 @@
 /** The data of all charts in view: one request for what is missing, kept by question, and what is new appended. */
 
 import { effect } from "@preact/signals";
-import { getSeries, Refused } from "../api";
+import { BAND_BINS, getSeries, LINE_POINTS, Refused } from "../api";
 import { again, connected, watch, type Watcher } from "../live";
 import { runs } from "../state";
 import type { Band, BandQuestion, Line, LineQuestion, SeriesAnswer } from "../types";
@@ -17,9 +17,6 @@ export interface Want {
   points: number;
 }
 
-/** The server answers no more numbers at once. */
-const LINE_POINTS = 2_000_000;
-const BAND_BINS = 200_000;
 /** Bytes that a question may have, by the same limits. */
 const BYTES = 2 ** 21;
 /** Up to so many points the values come in full precision. */

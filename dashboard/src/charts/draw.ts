@@ -24,12 +24,7 @@ const MANY = 20;
 const EDGE = 7;
 
 export function paint(ctx: CanvasRenderingContext2D, picture: Picture, layout: Layout): void {
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(layout.left, layout.top, layout.width, layout.height);
-  ctx.clip();
-  ctx.lineJoin = "bevel";
-  ctx.lineCap = "round";
+  begin(ctx, layout);
   for (const area of picture.areas) fillArea(ctx, area, layout);
   const isMany = picture.curves.length > MANY;
   for (const curve of picture.curves) if (curve.smooth) stroke(ctx, curve, curve.ys, layout, { width: 1, alpha: 0.28, isPlain: true });
@@ -41,15 +36,20 @@ export function paint(ctx: CanvasRenderingContext2D, picture: Picture, layout: L
 
 /** Draw one line again, strong: the one that is pointed at. */
 export function paintStrong(ctx: CanvasRenderingContext2D, item: Curve | Area, layout: Layout): void {
+  begin(ctx, layout);
+  const ys = "mean" in item ? item.mean : (item.smooth ?? item.ys);
+  stroke(ctx, item, ys, layout, { width: 3, alpha: 1, isPlain: false });
+  ctx.restore();
+}
+
+/** Draw inside of the plot only, until the context is restored. */
+function begin(ctx: CanvasRenderingContext2D, layout: Layout): void {
   ctx.save();
   ctx.beginPath();
   ctx.rect(layout.left, layout.top, layout.width, layout.height);
   ctx.clip();
   ctx.lineJoin = "bevel";
   ctx.lineCap = "round";
-  const ys = "mean" in item ? item.mean : (item.smooth ?? item.ys);
-  stroke(ctx, item, ys, layout, { width: 3, alpha: 1, isPlain: false });
-  ctx.restore();
 }
 
 interface Stroke {

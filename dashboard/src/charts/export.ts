@@ -1,6 +1,6 @@
 /** Charts as files: PNG and SVG as they are drawn, CSV with every point there is. */
 
-import { getSeries } from "../api";
+import { getSeries, LINE_POINTS } from "../api";
 import { runs } from "../state";
 import type { Line, LineQuestion, SeriesAnswer } from "../types";
 import { Composer, titleOf, type ChartSpec, type Source } from "./compose";
@@ -26,7 +26,6 @@ const SPACE = 16;
 /** Pixels of a PNG in one of the page. */
 const SHARP = 2;
 /** What a request may hold; see the limits of the server. */
-const LINE_POINTS = 2_000_000;
 const MOST_POINTS = 1_000_000;
 const MOST_LINES = 2000;
 

@@ -1,6 +1,6 @@
 /** What a plot shows, ready to be drawn. Pure. */
 
-import type { Floats } from "../types";
+import type { Band, Floats } from "../types";
 import { Extent, isSorted, within, type Range } from "./ranges";
 
 /** One line. */
@@ -18,19 +18,10 @@ export interface Curve {
 }
 
 /** Many runs in one: a mean, with a band around it. */
-export interface Area {
-  name: string;
-  key: string;
+export interface Area extends Omit<Band, "x" | "n"> {
   label: string;
   color: string;
   dash: number[];
-  runs: number;
-  xs: Float64Array;
-  mean: Float64Array;
-  low: Float64Array;
-  high: Float64Array;
-  min: Float64Array;
-  max: Float64Array;
 }
 
 export interface Picture {
