@@ -131,7 +131,7 @@ def test_only_columns_that_are_asked_for_are_held(tmp_path: Path) -> None:
     again = shelf.rows("run", ["d", "c", "nothing"])
     assert again is rows and rows.rows == 9 and rows.refused == ""
     found = rows.series("d")
-    assert found is not None and found.positions.tolist() == [1, 4, 7] and not found.gapless
+    assert found is not None and found.positions.tolist() == [1, 4, 7] and not found.is_dense
     assert values(rows, "c") == [] and rows.series("nothing") is None
     put(tmp_path, file_of([{"a": 1.5, "d": 2**70}]), mode="ab")
     shelf.rows("run")

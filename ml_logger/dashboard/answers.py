@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ml_logger.dashboard import series_wire
-from ml_logger.dashboard.bands import BandAsked, Banding
+from ml_logger.dashboard.bands import TOGETHER, BandAsked, Banding
 from ml_logger.dashboard.lines import Line, LineAsked, line_of
 from ml_logger.dashboard.rows import Rows
 from ml_logger.dashboard.shelf import Shelf
@@ -90,7 +90,7 @@ def answer(shelf: Shelf, asked: SeriesAsked) -> Generator[None, None, list[bytes
     visits: dict[str, _Visit] = {}
     for number, line in enumerate(asked.lines):
         visits.setdefault(line.run, _Visit(shelf, line.run)).lines[number] = line
-    bandings = [Banding(band) for band in asked.bands]
+    bandings = [Banding(band, TOGETHER // len(asked.bands)) for band in asked.bands]
     for banding in bandings:
         for run in dict.fromkeys(banding.asked.runs):
             visits.setdefault(run, _Visit(shelf, run)).bands.append(banding)

@@ -58,7 +58,7 @@ def curve_of(rows: Rows, key: str, x: str) -> Curve | None:
     if over is None or not over.count:
         return None
     x0 = first_of(over) if x == RELATIVE else None
-    if over.gapless and over.ascends():
+    if over.is_dense and over.ascends():
         return _OverColumn(series, over, x0)
     return _Paired(_pairs(rows, columns_of(key, x), series, over), x0)
 
@@ -161,7 +161,7 @@ def _pairs(rows: Rows, columns: list[str], series: Series, over: Series) -> Pair
 
 def _common(series: Series, over: Series) -> tuple[Array, Array]:
     """Return the values of the rows that two columns have."""
-    if series.gapless and over.gapless:
+    if series.is_dense and over.is_dense:
         count = min(series.count, over.count)
         return over.values[:count], series.values[:count]
     rows = series.positions

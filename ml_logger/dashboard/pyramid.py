@@ -48,6 +48,8 @@ class Pyramid:
     @property
     def nbytes(self) -> int:
         """The bytes that it takes."""
+        if not self._low.count:  # as of most, and they are weighed often
+            return 0
         return self._low.nbytes + self._high.nbytes + sum(each.nbytes for each in self._at)
 
     def extend(self, values: Array) -> None:

@@ -32,11 +32,6 @@ class Series:
         return self._values.values
 
     @property
-    def gapless(self) -> bool:
-        """Whether each row has a value, from the first one to the last that has."""
-        return self._positions is None
-
-    @property
     def positions(self) -> Array:
         """The numbers of the rows that have a value, as many as there are values."""
         return np.arange(self.count) if self._positions is None else self._positions.values
