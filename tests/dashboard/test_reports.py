@@ -131,7 +131,7 @@ def test_the_pictures_of_a_report_are_drawn(report: Page) -> None:
     """Pictures of runs, and drawings, are on the page, and have sizes."""
     images = report.get_by_role("article").locator("img")
     images.nth(2).wait_for()
-    report.wait_for_function("[...document.querySelectorAll('article img')].every((one) => one.naturalWidth > 0)")
+    report.wait_for_function("() => [...document.querySelectorAll('article img')].every((one) => one.naturalWidth > 0)")
 
     assert images.count() == 3
     assert images.last.get_attribute("src", timeout=1000).startswith("data:image/svg+xml")  # type: ignore[union-attr]
@@ -308,7 +308,7 @@ def test_nothing_in_a_report_runs(own_site: Server, open_page: Callable[..., Pag
     page.goto(f"{own_site.url}/#/report/door")
     page.get_by_role("heading", name="Hostile").wait_for()
     page.get_by_role("article").get_by_text(evil).first.wait_for()
-    page.wait_for_function("document.querySelector('.pictures img')?.naturalWidth > 0")
+    page.wait_for_function("() => document.querySelector('.pictures img')?.naturalWidth > 0")
     page.keyboard.press("e")
     page.get_by_role("article", name="Preview").get_by_role("heading", name="Hostile").wait_for()
 
@@ -346,7 +346,7 @@ def test_an_exported_report_opens_without_a_server(
 ) -> None:
     """A report is kept as one file that holds its pictures and charts, no script, and asks nobody for anything."""
     report.get_by_role("region", name="Runs").wait_for()
-    report.wait_for_function("document.querySelectorAll('.pictures img').length == 2")
+    report.wait_for_function("() => document.querySelectorAll('.pictures img').length == 2")
     with report.expect_download() as downloading:
         report.get_by_role("button", name="Export as HTML").click()
     path = tmp_path / "kept" / "report.html"
