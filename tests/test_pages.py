@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -16,7 +18,9 @@ from tests import programs
 from tests.wire import get, raw
 
 SCRIPT = b"'use strict'; document.title = 'built';"
-PAGE = '<!doctype html><title>ML-Logger</title><script type="module" src="./assets/index-abc123.js"></script>'
+PAGE = (
+    '<!doctype html><head><title>ML-Logger</title><script type="module" src="./assets/index-abc123.js"></script></head>'
+)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +63,7 @@ def test_the_page_has_no_rights_but_its_own(built: Server) -> None:
     answer = get(built, "/")
     policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
 
-    assert (answer.status_code, answer.text) == (200, PAGE)
+    assert (answer.status_code, *parts(answer)[:1]) == (200, PAGE)
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert answer.headers["Cache-Control"] == "no-store"
     assert "Content-Disposition" not in answer.headers
@@ -72,7 +76,7 @@ def test_the_page_has_no_rights_but_its_own(built: Server) -> None:
 
 def test_browsers_ask_ahead_for_what_the_page_shows(built: Server) -> None:
     """With the page goes word of what its script will ask for; not where no token lets it in."""
-    assert re.findall(r"<(.*?)>; rel=preload", get(built, "/").headers["Link"]) == ["./v1/session", "./v1/runs"]
+    assert re.findall(r"<(.*?)>; rel=preload", get(built, "/").headers["Link"]) == ["./v1/runs"]
 
 
 def test_browsers_ask_for_nothing_ahead_of_a_token(assets: Path, tmp_path: Path) -> None:
@@ -81,8 +85,27 @@ def test_browsers_ask_for_nothing_ahead_of_a_token(assets: Path, tmp_path: Path)
     with closing(_serving(assets, tmp_path)) as serving:
         server = next(serving)
         answer, known = get(server, "/"), get(server, "/", Authorization=f"Bearer {secret}")
-    assert (answer.status_code, answer.text, answer.headers.get("Link")) == (200, PAGE, None)
+    nothing: dict[str, object] = {"required": True, "name": None, "scopes": [], "prefix": ""}
+    assert (answer.status_code, *parts(answer), answer.headers.get("Link")) == (200, PAGE, nothing, None)
+    assert parts(known) == (PAGE, {**nothing, "name": "ann", "scopes": ["read", "write"]})
     assert "Link" in known.headers
+
+
+def test_the_page_tells_of_its_session_whatever_the_prefix_is_called(assets: Path, tmp_path: Path) -> None:
+    """The prefix of a token is a text in the page, and cannot become a part of it."""
+    prefix = "\"><script>alert('x')&amp;"
+    secret = tokens.add(tokens.path_in(tmp_path / "data"), "ann", prefix=prefix)
+    with closing(_serving(assets, tmp_path)) as serving:
+        page, session = parts(get(next(serving), "/", Authorization=f"Bearer {secret}"))
+    assert (page, session["prefix"]) == (PAGE, prefix)
+
+
+def parts(answer: requests.Response) -> tuple[str, dict[str, object]]:
+    """Return the page as it was built, and the session that was put into it."""
+    found = re.fullmatch(r'(.*)<meta name="session" content="([^"<>]*)" />(.*)', answer.text)
+    assert found is not None
+    before, content, after = found.groups()
+    return before + after, json.loads(html.unescape(content))
 
 
 @pytest.mark.parametrize(

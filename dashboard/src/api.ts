@@ -22,7 +22,9 @@ export const BAND_BINS = 200_000;
 export const turnedAway = signal(0);
 
 async function ask(address: string, options: RequestInit = {}): Promise<Response> {
-  const answer = await fetch(address, { credentials: "same-origin", ...options });
+  const answer = await fetch(address, { credentials: "same-origin", ...options }).catch((error: unknown) => {
+    throw error instanceof TypeError ? new Error("the server cannot be reached") : error; // browsers say less, each its own
+  });
   if (answer.ok) return answer;
   if (answer.status === 401) turnedAway.value++;
   throw new Refused(answer.status, await reason(answer));

@@ -8,8 +8,9 @@ import { endSession } from "./api";
 import { begin, connected } from "./live";
 import { Login } from "./login";
 import { hashOf, route } from "./route";
+import { formatCount } from "./runs/values";
 import { RunsView } from "./runs/view";
-import { complete, runs, session } from "./state";
+import { complete, isLetIn, runs, session } from "./state";
 import { ThemeSwitch } from "./theme";
 
 /** A view of the page; the key is the first word of the route. */
@@ -33,10 +34,8 @@ const PLACES: [string, string][] = [
 ];
 
 export function App() {
-  const told = session.value;
-  if (!told) return null;
-  if (told.required && told.scopes.length === 0) return <Login />;
-  return <Page />;
+  if (!session.value) return null;
+  return isLetIn.value ? <Page /> : <Login />;
 }
 
 function Page() {
@@ -81,7 +80,7 @@ function Leave({ name }: { name: string | null }) {
 }
 
 function Connection() {
-  const count = `${runs.value.size.toLocaleString()} ${runs.value.size === 1 ? "run" : "runs"}`;
+  const count = `${formatCount(runs.value.size)} ${runs.value.size === 1 ? "run" : "runs"}`;
   return (
     <span class="connection" role="status">
       {complete.value ? count : `${count}, looking for more`}

@@ -27,6 +27,8 @@ const watchers = new Set<Watcher>();
 const PATIENCE = [250, 500, 1000, 2000, 5000];
 /** Milliseconds in which changes of the screen are gathered into one new request. */
 const GATHER = 60;
+/** The same while the page is made, and one thing after another comes into view. */
+const FIRST = 300;
 let attempt: AbortController | null = null;
 let failures = 0;
 let timer = 0;
@@ -100,14 +102,23 @@ function tell(message: Message): void {
   }
 }
 
+let loading: Promise<void> | null = null;
+
+/** Load the runs: once, unless they do not come. */
+export function loadRuns(): Promise<void> {
+  return (loading ??= getRuns().then(
+    (answer) => takeRuns(answer, false),
+    () => {
+      loading = null;
+    },
+  ));
+}
+
 /** Load the runs, then listen; if they do not come now, they come with the news. */
 export async function begin(): Promise<void> {
-  await getRuns().then(
-    (answer) => takeRuns(answer, false),
-    () => undefined,
-  );
+  await loadRuns();
   begun = true;
-  again(0);
+  again(FIRST);
 }
 
 document.addEventListener("visibilitychange", () => {

@@ -4,7 +4,9 @@ import { effect } from "@preact/signals";
 import { render } from "preact";
 import { beginSession, getSession, turnedAway } from "./api";
 import { App } from "./app";
-import { session } from "./state";
+import { loadRuns } from "./live";
+import { isLetIn, session } from "./state";
+import type { Session } from "./types";
 
 function decoded(token: string): string {
   try {
@@ -12,6 +14,15 @@ function decoded(token: string): string {
   } catch {
     return token; // one with a % in it
   }
+}
+
+/** Milliseconds that the page waits for runs before it shows that it does: what is drawn at once is drawn once. */
+const PATIENCE = 250;
+
+/** The session as it is told by the page itself. */
+function told(): Session | null {
+  const text = document.querySelector<HTMLMetaElement>('meta[name="session"]')?.content;
+  return text ? (JSON.parse(text) as Session) : null;
 }
 
 async function main(): Promise<void> {
@@ -22,10 +33,11 @@ async function main(): Promise<void> {
     location.reload(); // the browser has already asked for what this page shows, as somebody else
     return;
   }
-  session.value = await getSession();
+  session.value = told() ?? (await getSession());
   effect(() => {
     if (turnedAway.value) void getSession().then((told) => (session.value = told), () => undefined);
   });
+  if (isLetIn.value) await Promise.race([loadRuns(), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
   render(<App />, document.getElementById("app") as HTMLElement);
 }
 

@@ -12,6 +12,8 @@ export const version = signal<string | null>(null);
 /** False while the server is still looking for runs. */
 export const complete = signal(false);
 export const session = signal<Session | null>(null);
+/** Whether no token is needed, or there is one that may do something. */
+export const isLetIn = computed(() => session.value !== null && !(session.value.required && session.value.scopes.length === 0));
 /** The run that is pointed at, in the table or on a line. */
 export const pointed = signal<string | null>(null);
 export const canWrite = computed(() => session.value?.scopes.includes("write") ?? false);

@@ -5,8 +5,10 @@ Addresses in it are relative, so the server need not know below which path a pro
 
 from __future__ import annotations
 
+import json
 import mimetypes
 import re
+from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +16,7 @@ from sanic import Blueprint, HTTPResponse, Request, html, raw
 from sanic.exceptions import NotFound
 
 from ml_logger import dashboard
+from ml_logger.server.sessions import told
 from ml_logger.transport import protocol
 
 routes = Blueprint("pages", strict_slashes=True)
@@ -33,8 +36,8 @@ _POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-#: What the page asks for at once, where it is let in.
-_AHEAD = (protocol.SESSION, protocol.RUNS)
+#: What the page will ask for where it is let in: browsers do so while the script is still on its way.
+_AHEAD = f"<.{protocol.RUNS}>; rel=preload; as=fetch; crossorigin"
 #: On all that is ours. What was logged goes out without any rights, see `admission`.
 HEADERS = {"Content-Security-Policy": _POLICY, "Cross-Origin-Opener-Policy": "same-origin"}
 _ONCE = {**HEADERS, "Cache-Control": "no-store"}
@@ -69,17 +72,14 @@ class Asset(NamedTuple):
 
 @routes.get("/", ctx_open=True)
 async def get_page(request: Request) -> HTTPResponse:
-    """Give the page, or one that says how to build it."""
+    """Give the page, with the session that the browser has, or one that says how to build it."""
     page = await request.app.ctx.service.soon(_read, dashboard.ASSETS / "index.html")
     if page is None:
         return html(_MISSING, headers=_ONCE)
-    _, refused = await request.app.ctx.tokens.of(request)
-    return html(page, headers=_ONCE if refused else {**_ONCE, "Link": ", ".join(map(_ahead, _AHEAD))})
-
-
-def _ahead(path: str) -> str:
-    """Say that something will be asked for, so that browsers do so while the script is still on its way."""
-    return f"<.{path}>; rel=preload; as=fetch; crossorigin"
+    token, refused = await request.app.ctx.tokens.of(request)
+    session = escape(json.dumps(told(request, None if refused else token)))
+    page = page.replace(b"</head>", f'<meta name="session" content="{session}" /></head>'.encode(), 1)
+    return html(page, headers=_ONCE if refused else {**_ONCE, "Link": _AHEAD})
 
 
 @routes.get("/assets/<name:path>", ctx_open=True)

@@ -109,7 +109,7 @@ def _is_of_own_page(request: Request) -> bool:
 async def get_session(request: Request) -> HTTPResponse:
     """Tell whether a token is needed, and what the one that came, or the session, may do."""
     token, why = await request.app.ctx.tokens.of(request)
-    return json(_told(request, None if why else token))
+    return json(told(request, None if why else token))
 
 
 @routes.post(protocol.SESSION, ctx_scope="read", ctx_keeps_prefix=True)
@@ -117,11 +117,11 @@ async def post_session(request: Request) -> HTTPResponse:
     """Begin a session of the token that came with the request; the one that there was before ends."""
     known, sessions, token = request.app.ctx.tokens, request.app.ctx.sessions, request.ctx.token
     if not known.required:
-        return json(_told(request, token))
+        return json(told(request, token))
     if "authorization" not in request.headers:
         raise SanicException("a session begins with a token: send it in the header Authorization", status_code=400)
     sessions.end(request)
-    return json(_told(request, token), headers={"Set-Cookie": sessions.cookie(request, *sessions.begin(token))})
+    return json(told(request, token), headers={"Set-Cookie": sessions.cookie(request, *sessions.begin(token))})
 
 
 @routes.delete(protocol.SESSION, ctx_open=True)
@@ -130,10 +130,11 @@ async def delete_session(request: Request) -> HTTPResponse:
     sessions = request.app.ctx.sessions
     if _is_of_own_page(request):
         sessions.end(request)
-    return json(_told(request, None), headers={"Set-Cookie": sessions.cookie(request, "", 0)})
+    return json(told(request, None), headers={"Set-Cookie": sessions.cookie(request, "", 0)})
 
 
-def _told(request: Request, token: Token | None) -> dict[str, object]:
+def told(request: Request, token: Token | None) -> dict[str, object]:
+    """Return what a page is told of its session; `token` is None where there is none."""
     required = request.app.ctx.tokens.required
     if token is None:
         return {"required": required, "name": None, "scopes": [], "prefix": ""}

@@ -198,3 +198,10 @@ def test_files_are_for_everybody(open_page: Callable[..., Page], site: Server, s
         axe.drawn(page)
 
     assert axe.faults(page) == []
+
+
+def test_what_is_not_there_is_said(page: Page, site: Server) -> None:
+    """The address of a file that was removed says that there is nothing, and not that there are no entries."""
+    page.goto(f"{site.url}/#/files/door/removed.txt")
+
+    page.get_by_role("status").get_by_text("Nothing is stored under door/removed.txt.").wait_for()

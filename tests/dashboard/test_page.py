@@ -160,8 +160,12 @@ def test_a_page_waits_for_its_server(open_page: Callable[..., Page], own_site: S
     page = open_page(own_site.url)
     status = page.get_by_role("banner").get_by_role("status")
     status.get_by_text(f"{len(RUNS)} runs · live").wait_for()
+    page.get_by_role("link", name="Files").click()
+    page.get_by_role("treeitem", name="door").wait_for()
     own_site.stop()
     status.get_by_text("not connected").wait_for()
+    page.get_by_role("button", name="Read the folder again").click()
+    page.get_by_text("the server cannot be reached").first.wait_for()
     own_site.start()
 
     status.get_by_text(f"{len(RUNS)} runs · live").wait_for()

@@ -28,13 +28,15 @@ export interface ChartProps {
   actions?: ComponentChildren;
   /** Whether it takes the whole width. */
   isWide?: boolean;
+  /** Whether it is in view when it is made: nobody needs to find that out. */
+  isFirst?: boolean;
 }
 
 /** A chart with a title. It asks for data, and draws, only while it is in view. */
-export function Chart({ spec, height = 240, range, onRange, actions, isWide = false }: ChartProps) {
+export function Chart({ spec, height = 240, range, onRange, actions, isWide = false, isFirst = false }: ChartProps) {
   const [own, setOwn] = useState<Range | null>(null);
   const place = useRef<HTMLElement>(null);
-  const isSeen = useInView(place);
+  const isSeen = useInView(place, isFirst);
   const title = titleOf(spec);
   const seen = range === undefined ? own : range;
   const runs = spec.runs ?? shown.value.runs;
@@ -64,8 +66,8 @@ function hasLegend({ keys, groups }: ChartSpec, runs: readonly string[]): boolea
 /** Who scrolls may come back: what has left the view is kept for so many milliseconds. */
 const LEAVING = 1500;
 
-function useInView(place: { current: Element | null }): boolean {
-  const [isSeen, see] = useState(false);
+function useInView(place: { current: Element | null }, isFirst: boolean): boolean {
+  const [isSeen, see] = useState(isFirst);
   useEffect(() => {
     let timer = 0;
     const options = { rootMargin: "120px", scrollMargin: "120px" };
@@ -134,7 +136,7 @@ class Live {
 
   take(figure: Figure | null): void {
     this.figure = figure;
-    if (figure) inFrame(this, () => this.show());
+    this.show(); // in the frame in which it was made: the first chart does not wait until all others are made
   }
 
   end(): void {

@@ -83,7 +83,7 @@ function soon(after: number): void {
 }
 
 /** Ask for all that is missing of what is in view: in one request, where the limit of the server leaves it one. */
-function flush(): void {
+export function flush(): void {
   abandon();
   const now = performance.now();
   const missing = entries.all().filter((entry) => entry.isStale && !entry.asked && entry.seats.size > 0);

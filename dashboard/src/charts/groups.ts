@@ -1,5 +1,6 @@
 /** Keys of metrics by their prefix. Pure. */
 
+import { naturally } from "../runs/values";
 import type { Run } from "../types";
 
 export interface KeyGroup {
@@ -12,7 +13,7 @@ export interface KeyGroup {
 export function keysOf(runs: readonly Run[]): string[] {
   const keys = new Set<string>();
   for (const { metrics } of runs) for (const key in metrics) keys.add(key);
-  return [...keys].sort(new Intl.Collator(undefined, { numeric: true }).compare);
+  return [...keys].sort(naturally);
 }
 
 /** Keys without a prefix come first. */

@@ -1,7 +1,7 @@
 /** A plot that can be pointed at, zoomed and panned, with the mouse or the keyboard. */
 
 import { effect } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { pointed } from "../state";
 import { theme } from "../theme";
 import { Figure, type Options } from "./figure";
@@ -31,7 +31,7 @@ export function Plot(props: PlotProps) {
   const latest = useRef(props);
   latest.current = props;
   const [hit, setHit] = useState<Hit | null>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const root = place.current as PlotElement;
     let end = () => notInFrame(root);
     inFrame(root, () => {

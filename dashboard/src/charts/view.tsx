@@ -4,15 +4,18 @@ import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { route, setQuery } from "../route";
 import { metricFilter } from "../runs/search";
+import { formatCount } from "../runs/values";
 import { query } from "../state";
 import { Chart } from "./chart";
-import { isBanded, legendOf, MANY_RUNS, type ChartSpec } from "./compose";
+import { isBanded, legendOf, MANY_RUNS } from "./compose";
+import "./early";
 import { grouped, keyFilter, type KeyGroup } from "./groups";
 import { Legend } from "./legend";
 import { ExportMenu } from "./menu";
 import { PanelsOfRuns } from "./panels";
 import { setRange, setX, settings, toggleIn, type Mode } from "./settings";
 import { shown } from "./shown";
+import { isOpen, nameOfGroup, specOf } from "./specs";
 import "./charts.css";
 
 export function ChartsView() {
@@ -29,13 +32,13 @@ export function ChartsView() {
       </Tools>
       {total > runs.length && (
         <p class="few" role="status">
-          These are the {runs.length} runs that began last, of {total.toLocaleString()}: search, or select, to see others.
+          These are the {runs.length} runs that began last, of {formatCount(total)}: search, or select, to see others.
         </p>
       )}
       <RunsLegend />
       <PanelsOfRuns />
       {groups.map((group) => (
-        <Group key={group.prefix} group={group} />
+        <Group key={group.prefix} group={group} isFirst={group === groups[0]} />
       ))}
       {groups.length === 0 && <p class="empty">{keys.length === 0 ? "No metrics to draw yet." : "No metric has such a key."}</p>}
     </section>
@@ -50,20 +53,10 @@ function RunsLegend() {
   return <Legend items={legendOf(spec, runs)} />;
 }
 
-/** What the group of the keys without a prefix is called. */
-const nameOfGroup = ({ prefix }: KeyGroup) => prefix || "metrics";
+/** So many charts are in view at first, whatever the size of the window. */
+const FIRST = 2;
 
-function isOpen(group: KeyGroup): boolean {
-  return !settings.value.shut.has(nameOfGroup(group));
-}
-
-function specOf(key: string): ChartSpec {
-  const { x, smooth, logX, logY, mode } = settings.value;
-  const { runs, groups } = shown.value;
-  return { keys: [key], runs: runs as string[], groups, x, smooth, logX, logY, mode };
-}
-
-function Group({ group }: { group: KeyGroup }) {
+function Group({ group, isFirst }: { group: KeyGroup; isFirst: boolean }) {
   const name = nameOfGroup(group);
   return (
     <section aria-label={name}>
@@ -75,8 +68,8 @@ function Group({ group }: { group: KeyGroup }) {
       </h2>
       {isOpen(group) && (
         <div class="grid">
-          {group.keys.map((key) => (
-            <OneChart key={key} name={key} />
+          {group.keys.map((key, at) => (
+            <OneChart key={key} name={key} isFirst={isFirst && at < FIRST} />
           ))}
         </div>
       )}
@@ -87,7 +80,7 @@ function Group({ group }: { group: KeyGroup }) {
 const HEIGHT = 240;
 const LARGE = 480;
 
-function OneChart({ name }: { name: string }) {
+function OneChart({ name, isFirst }: { name: string; isFirst: boolean }) {
   const { range, large } = settings.value;
   const isLarge = large.has(name);
   const button = (
@@ -95,7 +88,7 @@ function OneChart({ name }: { name: string }) {
       <span aria-hidden="true">{isLarge ? "⤡" : "⤢"}</span>
     </button>
   );
-  return <Chart spec={specOf(name)} range={range} onRange={setRange} height={isLarge ? LARGE : HEIGHT} isWide={isLarge} actions={button} />;
+  return <Chart spec={specOf(name)} range={range} onRange={setRange} height={isLarge ? LARGE : HEIGHT} isWide={isLarge} isFirst={isFirst} actions={button} />;
 }
 
 const COLUMNS: [string, string][] = [

@@ -7,6 +7,7 @@ import { bytes } from "../files/format";
 import type { Listed } from "../files/tree";
 import { route, setQuery } from "../route";
 import type { Evidence } from "../run/evidence";
+import { formatCount, naturally } from "../runs/values";
 import { diffLines, folded, type Gap, type Line } from "./diff";
 
 /** Bytes of a file that are compared, and lines that are drawn. */
@@ -29,7 +30,7 @@ export function Texts({ chosen, evidence }: TextsProps) {
   const texts = chosen.map((run, at) => textsOf(run, evidence[at] as Evidence));
   const counts = new Map<string, number>();
   for (const one of texts) for (const name of one.keys()) counts.set(name, (counts.get(name) ?? 0) + 1);
-  const names = [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || a.localeCompare(b, "en", { numeric: true }));
+  const names = [...counts.keys()].sort((a, b) => (counts.get(b) ?? 0) - (counts.get(a) ?? 0) || naturally(a, b));
   const name = names.find((one) => one === query.get("file")) ?? names[0];
   if (name === undefined) return <p class="nothing">None of these runs has a text file.</p>;
   const place = (side: string, other: number) => {
@@ -98,7 +99,7 @@ function Difference({ name, files }: { name: string; files: [File, File] }) {
           ))}
         </pre>
       )}
-      {lines.length > MOST_LINES && <p class="soft note">{(lines.length - MOST_LINES).toLocaleString()} more lines are not shown.</p>}
+      {lines.length > MOST_LINES && <p class="soft note">{formatCount(lines.length - MOST_LINES)} more lines are not shown.</p>}
     </>
   );
 }
@@ -106,7 +107,7 @@ function Difference({ name, files }: { name: string; files: [File, File] }) {
 const SIGNS = { same: " ", removed: "−", added: "+" };
 
 function Shown({ line }: { line: Line | Gap }) {
-  if (line.kind === "gap") return <span class="place">{`⋯ ${line.count.toLocaleString()} ${line.count === 1 ? "line" : "lines"} the same\n`}</span>;
+  if (line.kind === "gap") return <span class="place">{`⋯ ${formatCount(line.count)} ${line.count === 1 ? "line" : "lines"} the same\n`}</span>;
   const { kind, left, right, text } = line;
   return (
     <span class={kind}>

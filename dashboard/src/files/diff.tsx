@@ -1,6 +1,7 @@
 /** A patch: what was added and taken away, by signs and by color. */
 
 import { useMemo } from "preact/hooks";
+import { formatCount } from "../runs/values";
 import { kindOfLine } from "./patch";
 
 /** Lines that are drawn: a larger patch is read better elsewhere. */
@@ -19,7 +20,7 @@ export function DiffText({ text, name }: { text: string; name: string }) {
           </span>
         ))}
       </pre>
-      {lines.length > MOST && <p class="soft">{(lines.length - MOST).toLocaleString()} more lines: download the file to see them.</p>}
+      {lines.length > MOST && <p class="soft">{formatCount(lines.length - MOST)} more lines: download the file to see them.</p>}
     </>
   );
 }

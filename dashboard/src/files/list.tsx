@@ -1,6 +1,7 @@
 /** The tree of a folder. Rows are made for what is on the screen only: a folder may hold 100,000 files. */
 
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { formatCount } from "../runs/values";
 import { age, bytes, moment } from "./format";
 import { folderOf, kindOf } from "./kinds";
 import { folderPages } from "./listing";
@@ -86,7 +87,7 @@ export function Tree({ top, file, filter, fresh, address }: TreeProps) {
     above.forEach((key) => load(key));
   }, [top, file, fresh]);
   const known = folders.get(top);
-  const said = known?.error ?? (busy ? `${rows.count.toLocaleString()} so far…` : `${rows.count.toLocaleString()} ${rows.count === 1 ? "entry" : "entries"}`);
+  const said = known?.error ?? (busy ? `${formatCount(rows.count)} so far…` : counted(rows.count, filter === "" ? top : ""));
   return (
     <>
       <Scrolled rows={rows} file={file} address={address} toggle={toggle} />
@@ -96,6 +97,11 @@ export function Tree({ top, file, filter, fresh, address }: TreeProps) {
       </p>
     </>
   );
+}
+
+function counted(count: number, folder: string): string {
+  if (count === 0 && folder) return `Nothing is stored under ${folder.slice(0, -1)}.`;
+  return `${formatCount(count)} ${count === 1 ? "entry" : "entries"}`;
 }
 
 interface ScrolledProps {

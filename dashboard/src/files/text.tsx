@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { getBytes } from "../api";
 import { watch } from "../live";
+import { formatCount } from "../runs/values";
 import { bytes } from "./format";
 import { decoded, Finder, groups, lastLines, marked, type Found } from "./lines";
 
@@ -161,12 +162,12 @@ export function Lines({ text, isTail = false, name }: { text: string; isTail?: b
 
 function Results({ result, word }: { result: { found: Found[]; count: number; done: number }; word: string }) {
   const { found, count, done } = result;
-  const what = `${count.toLocaleString()} ${count === 1 ? "line" : "lines"}`;
+  const what = `${formatCount(count)} ${count === 1 ? "line" : "lines"}`;
   return (
     <>
       <p class="soft" role="status">
         {done < 1 ? `${what} in the first ${Math.round(100 * done)} %…` : what}
-        {count > found.length ? `, the first ${found.length.toLocaleString()} are shown` : ""}
+        {count > found.length ? `, the first ${formatCount(found.length)} are shown` : ""}
       </p>
       <pre class="lines found" tabIndex={0} role="region" aria-label="Lines that were found">
         {found.map(({ line, text }) => (

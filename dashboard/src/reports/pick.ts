@@ -1,7 +1,7 @@
 /** Which runs a block is about, and what it tells of them. Pure. */
 
 import { matcher } from "../runs/search";
-import { asText, naturalKey, parameterOf, toNumber } from "../runs/values";
+import { asText, naturally, parameterOf, toNumber } from "../runs/values";
 import type { Run } from "../types";
 import { Fault, globOf, isGlob, keyFrom, numberIn, one, type Fields } from "./spec";
 
@@ -17,7 +17,7 @@ export function pick(fields: Fields, folder: string, all: Iterable<Run>, most = 
   const found = [...all].filter((run) => isNamed(run.run) && matches(run));
   const limit = numberIn(fields, "limit", 1, 1000) ?? most;
   if (found.length > limit) found.sort((a, b) => b.updated - a.updated).splice(limit);
-  return found.sort((a, b) => compare(naturalKey(a.run), naturalKey(b.run)));
+  return found.sort((a, b) => naturally(a.run, b.run));
 }
 
 function namedBy(texts: readonly string[], folder: string): (run: string) => boolean {
@@ -89,7 +89,7 @@ export function sorted(runs: readonly Run[], by: readonly string[]): Run[] {
         if (isNothing(one) !== isNothing(other)) return isNothing(one) ? 1 : -1;
         continue;
       }
-      const order = typeof one === "number" && typeof other === "number" ? one - other : compare(naturalKey(String(one)), naturalKey(String(other)));
+      const order = typeof one === "number" && typeof other === "number" ? one - other : naturally(String(one), String(other));
       if (order !== 0) return text.startsWith("-") ? -order : order;
     }
     return 0;
@@ -98,10 +98,6 @@ export function sorted(runs: readonly Run[], by: readonly string[]): Run[] {
 
 function isNothing(value: string | number | null): boolean {
   return value === null || value === "" || Number.isNaN(value);
-}
-
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }
 
 /** The value that a block shows, and the run it is of: of the one that changed last, or of the one where it is best. */

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { marked } from "../charts/marked";
 import { useKeys } from "../keyboard";
 import { route, setQuery } from "../route";
+import { formatCount } from "../runs/values";
 import { placeAt } from "./evidence";
 
 /** The step that the address says; Infinity, the last one there is, where it says none. */
@@ -53,10 +54,10 @@ export function StepBar({ steps }: { steps: readonly number[] }) {
       </button>
       <input type="range" aria-label="Step" min={0} max={last} step={1} value={at} aria-valuetext={`step ${steps[at]}`} onInput={(event) => go(Number(event.currentTarget.value))} />
       <output class="step" aria-live="off">
-        step {steps[at]?.toLocaleString()}
+        step {formatCount(steps[at])}
       </output>
       <span class="soft">
-        {at + 1} of {steps.length.toLocaleString()}
+        {at + 1} of {formatCount(steps.length)}
       </span>
     </div>
   );

@@ -2,6 +2,7 @@
 
 import { folderOf, kindOf, nameOf } from "../files/kinds";
 import type { Listed } from "../files/tree";
+import { naturally } from "../runs/values";
 
 export type Medium = "picture" | "video" | "audio";
 
@@ -91,7 +92,7 @@ function rank(key: string): string {
 }
 
 function byName(a: string, b: string): number {
-  return a.localeCompare(b, "en", { numeric: true });
+  return naturally(a, b);
 }
 
 /** All steps that something is of, each once, in order. */

@@ -5,13 +5,14 @@ import { fileAddress } from "../api";
 import { Picture, Video } from "../files/preview";
 import { nameOf } from "../files/kinds";
 import { hashOf } from "../route";
+import { formatCount } from "../runs/values";
 import { frameAt, type Series } from "./evidence";
 
 export function Frames({ series, step, title }: { series: Series; step: number; title?: ComponentChildren }) {
   const frame = frameAt(series, step);
   if (!frame) return null;
   const [file, size, version] = frame.file;
-  const about = frame.step === null ? "" : `step ${frame.step.toLocaleString()}`;
+  const about = frame.step === null ? "" : `step ${formatCount(frame.step)}`;
   return (
     <article class="card" aria-label={series.name}>
       <header>
@@ -21,7 +22,7 @@ export function Frames({ series, step, title }: { series: Series; step: number; 
         <span class="gap" />
         <span class="soft">
           {about}
-          {series.frames.length > 1 && ` · ${series.frames.length.toLocaleString()} steps`}
+          {series.frames.length > 1 && ` · ${formatCount(series.frames.length)} steps`}
         </span>
       </header>
       {series.medium === "picture" && <Picture file={file} size={size} version={version} />}

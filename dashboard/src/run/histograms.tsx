@@ -1,6 +1,7 @@
 /** Histograms: all steps as a map, and the one of the cursor as bars. */
 
 import { useEffect, useMemo, useRef } from "preact/hooks";
+import { formatCount } from "../runs/values";
 import { theme } from "../theme";
 import { placeAt } from "./evidence";
 import { heatOf, middle, total, type Heat, type Histogram, type HistogramSeries } from "./heat";
@@ -15,7 +16,7 @@ export function Histograms({ series, step }: { series: HistogramSeries; step: nu
   const histogram = series.histograms[at];
   if (!histogram) return null;
   const { nan = 0, inf = 0 } = histogram;
-  const odd = [nan && `${nan.toLocaleString()} NaN`, inf && `${inf.toLocaleString()} infinite`].filter(Boolean).join(", ");
+  const odd = [nan && `${formatCount(nan)} NaN`, inf && `${formatCount(inf)} infinite`].filter(Boolean).join(", ");
   return (
     <article class="card histogram" aria-label={series.name}>
       <header>
@@ -24,13 +25,13 @@ export function Histograms({ series, step }: { series: HistogramSeries; step: nu
         </span>
         <span class="gap" />
         <span class="soft">
-          step {steps[at]?.toLocaleString()} · {series.count.toLocaleString()} {series.count === 1 ? "step" : "steps"}
+          step {formatCount(steps[at])} · {formatCount(series.count)} {series.count === 1 ? "step" : "steps"}
         </span>
       </header>
       {heat && <HeatMap heat={heat} at={at} name={series.name} steps={steps} />}
       <Bars histogram={histogram} name={series.name} />
       <p class="soft">
-        {total(histogram).toLocaleString()} values{histogram.counts.length > 0 && `, mean about ${short(middle(histogram))}`}
+        {formatCount(total(histogram))} values{histogram.counts.length > 0 && `, mean about ${short(middle(histogram))}`}
         {odd && `, ${odd}`}
       </p>
     </article>

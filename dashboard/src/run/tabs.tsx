@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import { route, setQuery } from "../route";
+import { formatCount } from "../runs/values";
 
 export interface Tab {
   id: string;
@@ -40,7 +41,7 @@ export function Tabs({ tabs, label }: { tabs: readonly Tab[]; label: string }) {
             onClick={() => setQuery({ tab: id === tabs[0]?.id ? null : id })}
           >
             {name}
-            {count !== undefined && <span class="count"> {count.toLocaleString()}</span>}
+            {count !== undefined && <span class="count"> {formatCount(count)}</span>}
           </button>
         ))}
       </div>

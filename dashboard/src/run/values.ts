@@ -1,5 +1,6 @@
 /** Values of parameters as text. Pure. */
 
+import { naturally } from "../runs/values";
 /** A value on one line, short enough for a table. */
 export function valueText(value: unknown, most = 300): string {
   if (value === undefined) return "";
@@ -28,5 +29,5 @@ export function differing(runs: readonly Record<string, unknown>[]): Set<string>
 
 /** The names of all parameters of some runs, sorted. */
 export function namesOf(runs: readonly Record<string, unknown>[]): string[] {
-  return [...new Set(runs.flatMap((parameters) => Object.keys(parameters)))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  return [...new Set(runs.flatMap((parameters) => Object.keys(parameters)))].sort(naturally);
 }

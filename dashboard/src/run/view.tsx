@@ -11,6 +11,7 @@ import { Tree } from "../files/list";
 import { filesBelow } from "../files/listing";
 import { crumbs, type Listed } from "../files/tree";
 import { hashOf, route } from "../route";
+import { formatCount } from "../runs/values";
 import { complete, listed, runs } from "../state";
 import type { Run } from "../types";
 import { StepBar, stepOfRoute } from "./cursor";
@@ -47,7 +48,7 @@ function OneRun({ name }: { name: string }) {
       <Head name={name} run={run} />
       <StepBar steps={steps} />
       {error && <p role="alert">{error}</p>}
-      {files?.cut && <p class="soft note">Only the first {MOST_FILES.toLocaleString()} files are looked at here; Files has all.</p>}
+      {files?.cut && <p class="soft note">Only the first {formatCount(MOST_FILES)} files are looked at here; Files has all.</p>}
       <div class="columns">
         {run && <Curves run={run} />}
         <section class="side" aria-label="Evidence">
@@ -136,7 +137,7 @@ function State({ run }: { run: Run }) {
         </span>
       ))}
       <span class="soft" title={moment(updated)}>
-        {rows.toLocaleString()} rows · {bytes(size)} · {age(updated)}
+        {formatCount(rows)} rows · {bytes(size)} · {age(updated)}
         {duration !== null && ` · ran ${lasting(duration)}`}
       </span>
     </>

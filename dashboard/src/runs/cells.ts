@@ -3,7 +3,7 @@
 import { styleOf } from "../state";
 import type { Run } from "../types";
 import { valueIn, type Column } from "./columns";
-import { asText, formatDuration, formatNumber, formatSize, formatTime, toNumber } from "./values";
+import { asText, formatCount, formatDuration, formatNumber, formatSize, formatTime, toNumber } from "./values";
 
 const STATES: Record<string, [kind: string, icon: string]> = {
   completed: ["good", "✓"],
@@ -49,7 +49,7 @@ export function textIn(column: Column, run: Run): string {
   if (typeof value !== "number") return asText(value);
   if (column.id === "start") return formatTime(value);
   if (column.id === "duration") return formatDuration(value);
-  return column.id === "size" ? formatSize(value) : value.toLocaleString("en");
+  return column.id === "size" ? formatSize(value) : formatCount(value);
 }
 
 /** What the runs of a group have in a column: the mean of a metric, or what they share. */

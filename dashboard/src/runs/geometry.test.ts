@@ -8,7 +8,8 @@ test("the rows in view are drawn, and few others", () => {
     expect(end * ROW).toBeGreaterThanOrEqual(Math.min(top + 600, 10_000 * ROW));
     expect(end - start).toBeLessThan(45);
   }
-  expect(rowsIn(5000, 600, 3)).toEqual({ start: 3, end: 3 });
+  expect(rowsIn(5000, 600, 3)).toEqual({ start: 0, end: 3 });
+  expect(rowsIn(9000, 600, 100).end).toBe(100);
   expect(rowsIn(0, 600, 0)).toEqual({ start: 0, end: 0 });
 });
 

@@ -18,9 +18,10 @@ export function rowsDrawn(height: number): number {
   return Math.ceil(height / ROW) + 2 * MARGIN + STEP;
 }
 
-/** The rows to draw when so many pixels are above the window. */
+/** The rows to draw when so many pixels are above the window; of fewer rows than that, the last. */
 export function rowsIn(top: number, height: number, count: number): Span {
-  const start = Math.min(count, Math.floor(Math.max(0, top / ROW - MARGIN) / STEP) * STEP);
+  const above = Math.min(top, Math.max(0, count * ROW - height));
+  const start = Math.floor(Math.max(0, above / ROW - MARGIN) / STEP) * STEP;
   return { start, end: Math.min(start + rowsDrawn(height), count) };
 }
 

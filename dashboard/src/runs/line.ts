@@ -8,6 +8,7 @@ import type { Run } from "../types";
 import { dashes, fillTags, nameParts, stateOf } from "./cells";
 import type { Column } from "./columns";
 import { ROW } from "./geometry";
+import { formatCount } from "./values";
 
 /** What all lines share: the same object as long as no column changes. */
 export interface Layout {
@@ -105,7 +106,7 @@ export class Line {
     this.swatch.style.background = dashes(name); // that of a group is the one of its band
     if (!run) {
       this.link.removeAttribute("href");
-      this.last.textContent = `${label} (${count.toLocaleString("en")})`;
+      this.last.textContent = `${label} (${formatCount(count)})`;
       return;
     }
     this.link.href = `#/run/${name.split("/").map(encodeURIComponent).join("/")}`;

@@ -15,7 +15,7 @@ export function rowId(index: number, drawn: number): string {
 }
 
 export class Lines {
-  private lines: Line[] = [];
+  private readonly lines: Line[] = [];
   private readonly texts = new WeakMap<Group, Map<string, string>>();
 
   constructor(
@@ -36,10 +36,14 @@ export class Lines {
   }
 
   private resize(count: number): void {
-    if (this.lines.length === count) return;
-    this.lines = Array.from({ length: count }, (_, slot) => new Line(slot));
-    this.names.replaceChildren(...this.lines.map((line) => line.head));
-    this.cells.replaceChildren(...this.lines.map((line) => line.body));
+    for (const line of this.lines.splice(count)) {
+      line.head.remove();
+      line.body.remove();
+    }
+    const more = Array.from({ length: count - this.lines.length }, (_, at) => new Line(this.lines.length + at));
+    this.lines.push(...more);
+    this.names.append(...more.map((line) => line.head));
+    this.cells.append(...more.map((line) => line.body));
   }
 
   private lookOf(row: Row, index: number, layout: Layout, marks: Marks): Look | null {

@@ -2,7 +2,7 @@
 
 import type { Run } from "../types";
 import { valueIn } from "./columns";
-import { asText, naturalKey, toNumber } from "./values";
+import { asText, naturalKey, naturally, toNumber } from "./values";
 
 /** How many runs share the values of what is grouped by, and which. */
 export interface Group {
@@ -75,7 +75,7 @@ export function sortRuns(runs: readonly Run[], sort: string): Run[] {
   const sign = sort.startsWith("-") ? -1 : 1;
   const value = valueIn(sort.replace(/^-/, ""));
   const items = runs.map((run) => keyOf(run, value(run)));
-  items.sort((one, other) => compare(one, other, sign) || (naturalKey(one.run.run) < naturalKey(other.run.run) ? -1 : 1));
+  items.sort((one, other) => compare(one, other, sign) || naturally(one.run.run, other.run.run));
   return items.map((item) => item.run);
 }
 

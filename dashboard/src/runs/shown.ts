@@ -35,6 +35,8 @@ const ORDER_PAUSE = 200;
 const SCAN_PAUSE = 2000;
 /** Somebody who types may type on: the columns can wait. */
 const SCAN_DELAY = 250;
+/** Milliseconds in which the columns of some hundred runs are found: of more, the table is drawn before. */
+const FIRST_LOOK = 25;
 
 const NOTHING: Scan = { parameters: new Map(), metrics: [], common: "", longestName: 0, hasStatus: false, hasTags: false, hasNotes: false, described: 0, runs: 0 };
 
@@ -99,28 +101,31 @@ export function follow(): () => void {
   const look = (all: readonly Run[]) => {
     looking.abort();
     looking = new AbortController();
-    inSlices(warmScan(all), (value) => (scanned.value = value), looking.signal);
+    const take = (value: Scan) => {
+      scanned.value = value;
+      inSlices(warm(all), () => undefined, looking.signal);
+    };
+    inSlices(scan(all), take, looking.signal, FIRST_LOOK);
   };
   const order = (all: readonly Run[]) => {
     rows.value = arrangeRows(sorted(all), { group: group.peek(), pinned: pinned.peek(), folded: folded.peek() });
   };
   const asked = () => [query.value, sort.value, ...group.value, "", ...pinned.value, "", ...folded.value].join("\n");
-  const ends = [settled(asked, 0, ORDER_PAUSE, order), settled(() => query.value, SCAN_DELAY, SCAN_PAUSE, look)];
+  // The columns first: rows are drawn with them, and not twice.
+  const ends = [settled(() => query.value, SCAN_DELAY, SCAN_PAUSE, look), settled(asked, 0, ORDER_PAUSE, order)];
   return () => {
     looking.abort();
     for (const end of ends) end();
   };
 }
 
-/** Look at runs, and make ready what the next key of a search, or the next sort, would have to wait for. */
-function* warmScan(all: readonly Run[]): Generator<void, Scan> {
-  const value = yield* scan(all);
+/** Make ready what the next key of a search, or the next sort, would have to wait for. */
+function* warm(all: readonly Run[]): Generator<void> {
   for (const [at, run] of all.entries()) {
     textOf(run);
     naturalKey(run.run);
     if (at % 100 === 99) yield;
   }
-  return value;
 }
 
 /** The run of a row as it is now. */

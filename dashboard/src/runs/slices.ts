@@ -3,11 +3,13 @@
 /** How long one slice may take, in milliseconds: a frame has sixteen. */
 const SLICE = 6;
 
-/** Run steps until they are done or the signal ends them; what they give is told once. */
-export function inSlices<Value>(steps: Generator<void, Value>, done: (value: Value) => void, signal: AbortSignal): void {
+/** Run steps until they are done or the signal ends them, the first slice at once; what they give is told once. */
+export function inSlices<Value>(steps: Generator<void, Value>, done: (value: Value) => void, signal: AbortSignal, first = SLICE): void {
+  let time = first;
   const slice = () => {
     if (signal.aborted) return;
-    const until = performance.now() + SLICE;
+    const until = performance.now() + time;
+    time = SLICE;
     let step = steps.next();
     while (!step.done && performance.now() < until) step = steps.next();
     if (step.done) done(step.value);

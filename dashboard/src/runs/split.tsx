@@ -1,6 +1,6 @@
 /** Two parts with a bar between them, which the mouse and the arrow keys move; how it was left is kept. */
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 
@@ -29,9 +29,16 @@ function bound(share: number): number {
 }
 
 const kept = signal<Kept>(read());
+export const areChartsSeen = computed(() => kept.value.parts !== "table");
 /** Whether the parts stand one above the other: the window is narrow. */
 const isNarrow = signal(NARROW.matches);
 NARROW.addEventListener("change", () => (isNarrow.value = NARROW.matches));
+
+/** How wide the table will be, about. */
+export function guessTableWidth(): number {
+  const { share, parts } = kept.peek();
+  return Math.round(parts === "both" && !isNarrow.peek() ? (innerWidth * share) / 100 : innerWidth);
+}
 
 function keep(change: Partial<Kept>): void {
   kept.value = { ...kept.value, ...change };

@@ -11,17 +11,24 @@ import type { Layout } from "./line";
 import { Lines, rowId } from "./lines";
 import type { Row } from "./order";
 import { columns, group, places, rows, scanned } from "./shown";
+import { guessTableWidth } from "./split";
 
 const NAME_MIN = 230;
 const GROUP_MIN = 300;
 const NAME_MAX = 420;
+/** Pixels by which names get wider with the table: not with each one, for all lines follow. */
+const NAME_STEP = 8;
+/** Pixels of the page above the table, at least. */
+const ABOVE = 80;
 
 /** What is in view, kept without asking the page: it says when it scrolls, and when its size changes. */
 class Port {
   top = 0;
   left = 0;
-  readonly size = signal({ width: 0, height: 0 });
+  /** A guess until the page says what it is: what is drawn before the page is laid out is laid out with it. */
+  readonly size = signal({ width: guessTableWidth(), height: innerHeight - ABOVE });
   readonly layout: Signal<Layout | null> = signal(null);
+  private most = 0;
   private starts: readonly number[] = [0];
   private nameWidth = NAME_MIN;
   private common = "";
@@ -31,11 +38,18 @@ class Port {
     return Math.max(0, this.size.value.height - HEAD);
   }
 
+  /** How many lines are drawn: no fewer when the table gets lower, for the others need not change. */
+  get lines(): number {
+    this.most = Math.max(this.most, rowsDrawn(this.height));
+    return this.most;
+  }
+
   /** Take over the columns, and how much room names have. */
   arrange(shown: readonly Column[], { longestName, common }: Scan): void {
     const { width } = this.size.value;
     const least = group.value.length ? GROUP_MIN : NAME_MIN;
-    this.nameWidth = Math.round(Math.max(least, Math.min(110 + 7.2 * longestName, NAME_MAX, 0.42 * width)));
+    const wanted = Math.max(least, Math.min(110 + 7.2 * longestName, NAME_MAX, 0.42 * width));
+    this.nameWidth = Math.ceil(wanted / NAME_STEP) * NAME_STEP;
     this.common = common;
     this.starts = offsets(shown.map((column) => column.width));
     this.look(shown);
@@ -46,7 +60,8 @@ class Port {
     const { starts, nameWidth, common } = this;
     const { start, end } = columnsIn(this.left, Math.max(0, this.size.peek().width - nameWidth), starts);
     const was = this.layout.peek();
-    const isSame = was?.columns === columns && was.first === start && was.shown.length === end - start;
+    const more = (was?.shown.length ?? 0) - (end - start);
+    const isSame = was?.columns === columns && was.first === start && (more === 0 || more === 1); // one too many does no harm
     if (isSame && was.nameWidth === nameWidth && was.common === common) return;
     const width = nameWidth + (starts.at(-1) ?? 0);
     this.layout.value = { columns, shown: columns.slice(start, end), first: start, left: starts[start] ?? 0, starts, nameWidth, common, width };
@@ -61,7 +76,7 @@ export function RunTable() {
   const lines = useRef<Lines | null>(null);
   const draw = () => {
     const layout = port.layout.value;
-    if (layout) lines.current?.draw(rowsIn(port.top, port.height, rows.value.length), rowsDrawn(port.height), layout);
+    if (layout) lines.current?.draw(rowsIn(port.top, port.height, rows.value.length), port.lines, layout);
   };
   useLayoutEffect(() => {
     lines.current = new Lines(names.current as HTMLElement, cells.current as HTMLElement);
@@ -123,7 +138,7 @@ function Grid({ active }: { active: string | undefined }) {
 
 function activeId(port: Port): string | undefined {
   const at = cursor.value === null ? undefined : places.value.get(cursor.value);
-  return at === undefined ? undefined : rowId(at, Math.min(rowsDrawn(port.height), rows.value.length));
+  return at === undefined ? undefined : rowId(at, Math.min(port.lines, rows.value.length));
 }
 
 /** Follow the size of the box; it is told when the page is laid out, and asking for it sooner would do that twice. */

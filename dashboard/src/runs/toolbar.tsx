@@ -6,6 +6,7 @@ import { focusTable, put } from "./act";
 import { ColumnMenu, GroupMenu } from "./choosers";
 import { ask } from "./asked";
 import { faultOf } from "./search";
+import { formatCount } from "./values";
 
 export function Toolbar() {
   const fault = faultOf(query.value);
@@ -56,7 +57,7 @@ function leave(event: KeyboardEvent): void {
 
 function counted(): string {
   const [some, all] = [found.value.length, runs.value.size];
-  return some === all ? "" : `${some.toLocaleString("en")} of ${all.toLocaleString("en")}`;
+  return some === all ? "" : `${formatCount(some)} of ${formatCount(all)}`;
 }
 
 function Selection() {
@@ -65,7 +66,7 @@ function Selection() {
   return (
     <div class="selection" role="group" aria-label="Selected runs">
       <span>
-        {names.length.toLocaleString("en")} selected{lost > 0 && `, ${lost} not found`}
+        {formatCount(names.length)} selected{lost > 0 && `, ${lost} not found`}
       </span>
       {names.length > 0 && <Actions names={names} />}
       <button onClick={() => put("sel", [...selected.value], false)}>Clear</button>

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Run } from "../types";
-import { formatDuration, formatNumber, formatSize, formatTime, naturalKey, parameterOf, toNumber } from "./values";
+import { formatCount, formatDuration, formatNumber, formatSize, formatTime, naturally, parameterOf, toNumber } from "./values";
 
 test.each([
   [0, "0"],
@@ -14,6 +14,10 @@ test.each([
   [-Infinity, "−∞"],
 ])("%s is shown as %s", (value, text) => {
   expect(formatNumber(value)).toBe(text);
+});
+
+test("counts have a comma at each thousand", () => {
+  expect([0, 999, 1000, 1234567, -12345, 1234.5, undefined].map(formatCount)).toEqual(["0", "999", "1,000", "1,234,567", "-12,345", "1,234.5", ""]);
 });
 
 test("times are told in their two greatest units", () => {
@@ -31,7 +35,7 @@ test("numbers are read as JSON words them and as people type them", () => {
 
 test("numbers in names sort by what they are worth", () => {
   const names = ["run-10", "run-9", "Run-2", "lr-0.001", "lr-0.0003"];
-  expect(names.sort((one, other) => (naturalKey(one) < naturalKey(other) ? -1 : 1))).toEqual(["lr-0.0003", "lr-0.001", "Run-2", "run-9", "run-10"]);
+  expect(names.sort(naturally)).toEqual(["lr-0.0003", "lr-0.001", "Run-2", "run-9", "run-10"]);
 });
 
 test("a parameter is found by its name, and by the end of it where only one ends so", () => {

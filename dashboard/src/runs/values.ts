@@ -38,6 +38,13 @@ export function formatNumber(value: number): string {
   return minus(String(size >= 1000 ? Math.round(value * 10) / 10 : Number(value.toPrecision(4))));
 }
 
+/** A count, with a comma at each thousand: as `toLocaleString("en")`, which first loads 40 ms of languages. */
+export function formatCount(count: number | undefined): string {
+  if (count === undefined) return "";
+  const [whole, ...rest] = String(count).split(".");
+  return [(whole as string).replace(/\B(?=(\d{3})+$)/g, ","), ...rest].join(".");
+}
+
 /** The sign that is as wide as a digit. */
 function minus(text: string): string {
   return text.replaceAll("-", "−");
@@ -82,6 +89,13 @@ export function formatSize(bytes: number): string {
 
 const NATURAL = new Map<string, string>();
 const MANY = 100_000;
+
+/** The order in which people look for names, for `sort`. */
+export function naturally(one: string, other: string): number {
+  const [a, b] = [naturalKey(one), naturalKey(other)];
+  if (a === b) return one < other ? -1 : Number(one > other);
+  return a < b ? -1 : 1;
+}
 
 /** A text such that `run-2` sorts before `run-10`, and `lr-0.0003` before `lr-0.001`. */
 export function naturalKey(text: string): string {

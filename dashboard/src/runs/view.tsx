@@ -1,6 +1,6 @@
 /** The runs: the table, which is the legend, and beside it the charts of what it shows. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { ChartsView } from "../charts/view";
 import { setQuery } from "../route";
 import { complete, found, runs, version } from "../state";
@@ -15,7 +15,7 @@ import { RunTable } from "./table";
 import { HelpButton, Toolbar } from "./toolbar";
 
 export function RunsView() {
-  useEffect(follow, []);
+  useLayoutEffect(follow, []); // before the page is laid out: what is drawn at once is laid out once
   useEffect(() => {
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
