@@ -409,8 +409,8 @@ MUTATIONS = (
     Mutation(
         "sessions that were there before",
         "ml_logger/server/sessions.py",
-        "    sessions.end(request)\n    return json(_told(request, token),",
-        "    return json(_told(request, token),",
+        "    sessions.end(request)\n    return json(told(request, token),",
+        "    return json(told(request, token),",
         ("tests/test_sessions.py", "-k", "chosen_by_others"),
     ),
     Mutation(
