@@ -144,6 +144,11 @@ def test_a_band_is_what_the_runs_are_in_each_bin(
     if finite:
         assert (band.least.min(), band.most.max()) == (min(y for _, y in finite), max(y for _, y in finite))
         assert min(at for at, _ in every) <= band.xs[0] and band.xs[-1] <= max(at for at, _ in every) + 1e-9
+    for kind in (math.isnan, lambda y: y == math.inf, lambda y: y == -math.inf):
+        odd = [at for at, y in every if kind(y)]
+        told = [at for at, y in zip(band.odd_xs.tolist(), band.odd_ys.tolist(), strict=True) if kind(y)]
+        assert set(told) <= set(odd) and len(told) <= bins and sorted(told) == told
+        assert not odd or told[0] == min(odd)
     if bins == 1 and finite:
         means = [np.mean([y for _, y in points if math.isfinite(y)]) for points in inside if
                  any(math.isfinite(y) for _, y in points)]  # fmt: skip
@@ -185,7 +190,7 @@ def messages(draw: Any) -> tuple[list[Line], list[Band]]:
     for _ in range(draw(st.integers(0, 3))):
         count = draw(st.integers(0, 5))
         asked_band = BandAsked(draw(TEXTS), [], draw(TEXTS), "_step", None, None, 7)
-        bands.append(Band(asked_band, 2, *(np.random.default_rng(n).normal(size=count) for n in range(6))))
+        bands.append(Band(asked_band, 2, *(np.random.default_rng(n).normal(size=count) for n in range(8))))
     return lines, bands
 
 
@@ -214,7 +219,7 @@ def test_what_is_encoded_is_decoded(message: tuple[list[Line], list[Band]], prec
             len(band.xs),
             2,
         )
-        for name, array in zip(series_wire.BAND_ARRAYS, band[2:], strict=True):
+        for name, array in zip((*series_wire.BAND_ARRAYS, *series_wire.ODD_ARRAYS), band[2:], strict=True):
             np.testing.assert_array_equal(head[name], array)
 
 

@@ -88,6 +88,10 @@ export interface Band {
   high: Float64Array;
   min: Float64Array;
   max: Float64Array;
+  /** How many values that are no finite numbers are told: of each kind the first of each bin. */
+  odd: number;
+  oddXs: Float64Array;
+  oddYs: Float64Array;
 }
 
 export interface SeriesAnswer {

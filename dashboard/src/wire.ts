@@ -6,7 +6,7 @@ const text = new TextDecoder();
 
 interface Head {
   lines: Omit<Line, "xs" | "ys">[];
-  bands: Omit<Band, "xs" | "mean" | "low" | "high" | "min" | "max">[];
+  bands: Omit<Band, "xs" | "mean" | "low" | "high" | "min" | "max" | "oddXs" | "oddYs">[];
   precision?: 32 | 64;
 }
 
@@ -49,6 +49,8 @@ export function decodeSeries(data: ArrayBuffer): SeriesAnswer {
       high: arrays.f8(band.n),
       min: arrays.f8(band.n),
       max: arrays.f8(band.n),
+      oddXs: arrays.f8(band.odd),
+      oddYs: arrays.f8(band.odd),
     })),
   };
 }

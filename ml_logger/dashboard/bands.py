@@ -41,6 +41,7 @@ class Band(NamedTuple):
         runs: how many runs have something.
         mean, low, high: of what each run is in the mean, the mean, less and plus the standard deviation.
         least, most: the least and the greatest number of all.
+        odd_xs, odd_ys: where in a bin some run has first no finite number, and which: NaN, and both infinities.
     """
 
     asked: BandAsked
@@ -51,8 +52,12 @@ class Band(NamedTuple):
     high: Array
     least: Array
     most: Array
+    odd_xs: Array
+    odd_ys: Array
 
 
+#: What is no finite number.
+_ODD = np.array([np.nan, np.inf, -np.inf])
 #: Numbers that all bands of a question may keep of runs, until they put them into their bins together.
 TOGETHER = 2**20
 
@@ -115,6 +120,7 @@ class Banding:
         self._seen, self._mean, self._spread = np.zeros(bins), np.zeros(bins), np.zeros(bins)
         self._least, self._most = np.full(bins, np.inf), np.full(bins, -np.inf)
         self._points, self._xs = np.zeros(bins), np.zeros(bins)
+        self._odd_xs = np.full((len(_ODD), bins), np.inf)  # infinite where there is none
 
     def _put_kept(self) -> None:
         """Put the numbers of the runs that are kept into the bins."""
@@ -135,6 +141,7 @@ class Banding:
         if not finite.all():
             least, most, filled = (np.where(finite, ys, fill) for fill in (np.inf, -np.inf, 0.0))
             sizes = np.add.reduceat(finite, starts, axis=1, dtype=np.int64)
+            self._note_odd(bins, starts, xs, ys)
         has = sizes > 0  # which runs have a finite number in which bins
         self._runs += int(has.any(axis=1).sum())
         with np.errstate(over="ignore", invalid="ignore"):
@@ -144,6 +151,13 @@ class Banding:
             self._merge(bins, seen, has, np.add.reduceat(filled, starts, axis=1) / np.maximum(sizes, 1))
         self._least[bins] = np.minimum(self._least[bins], np.minimum.reduceat(least, starts, axis=1).min(axis=0))
         self._most[bins] = np.maximum(self._most[bins], np.maximum.reduceat(most, starts, axis=1).max(axis=0))
+
+    def _note_odd(self, bins: Array, starts: Array, xs: Array, ys: Array) -> None:
+        """Note where each bin has its first value of each kind that is no finite number."""
+        for first, kind in zip(self._odd_xs, _ODD, strict=True):
+            is_odd = np.isnan(ys) if np.isnan(kind) else ys == kind
+            where = np.where(is_odd.any(axis=0), xs, np.inf)
+            first[bins] = np.minimum(first[bins], np.minimum.reduceat(where, starts))
 
     def _merge(self, bins: Array, seen: Array, has: Array, means: Array) -> None:
         """Take the means of some runs into that of all, and into the sum of squares of what differs from it.
@@ -172,4 +186,7 @@ class Banding:
             away = np.sqrt(self._spread[has] / np.maximum(self._seen[has] - 1, 1))
             xs = self._xs[has] / self._points[has]
             low, high = mean - away, mean + away
-        return Band(self.asked, self._runs, xs, mean, low, high, self._least[has], self._most[has])
+        order = np.argsort(self._odd_xs, axis=None, kind="stable")[: np.isfinite(self._odd_xs).sum()]
+        odd_ys = np.repeat(_ODD, self._odd_xs.shape[1])[order]
+        odd = self._odd_xs.flat[order], odd_ys
+        return Band(self.asked, self._runs, xs, mean, low, high, self._least[has], self._most[has], *odd)

@@ -16,7 +16,8 @@ from ml_logger.errors import CorruptData
 
 #: The media type of an answer.
 TYPE = "application/octet-stream"
-BAND_ARRAYS = ("xs", "mean", "low", "high", "min", "max")
+#: The arrays of a band: those of its bins, and those of what is no finite number.
+BAND_ARRAYS, ODD_ARRAYS = ("xs", "mean", "low", "high", "min", "max"), ("odd_xs", "odd_ys")
 
 _SINGLE = np.finfo(np.float32).max
 
@@ -56,7 +57,14 @@ def _line_head(line: Line) -> dict[str, Any]:
 
 def _band_head(band: Band) -> dict[str, Any]:
     asked = band.asked
-    return {"name": asked.name, "key": asked.key, "x": asked.x, "n": len(band.xs), "runs": band.runs}
+    return {
+        "name": asked.name,
+        "key": asked.key,
+        "x": asked.x,
+        "n": len(band.xs),
+        "odd": len(band.odd_xs),
+        "runs": band.runs,
+    }
 
 
 def float64(values: Array) -> bytes:
@@ -88,8 +96,8 @@ def decode(data: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             line["xs"], at = _array(data, at, "<f8", line["n"])
             line["ys"], at = _array(data, at, "<f4" if head["precision"] == 32 else "<f8", line["n"])
         for band in head["bands"]:
-            for name in BAND_ARRAYS:
-                band[name], at = _array(data, at, "<f8", band["n"])
+            for name in (*BAND_ARRAYS, *ODD_ARRAYS):
+                band[name], at = _array(data, at, "<f8", band["odd" if name in ODD_ARRAYS else "n"])
         if at != len(data):
             raise ValueError(f"{len(data) - at} bytes too many")
         return head["lines"], head["bands"]

@@ -125,6 +125,23 @@ def test_what_is_no_number_is_marked_and_named(open_page: Callable[..., Page], s
         tooltip.get_by_text(name, exact=True).wait_for()
 
 
+def test_what_is_no_number_is_marked_in_a_band(open_page: Callable[..., Page], site: Server) -> None:
+    """Of many runs, which are one band, the step where one of them has NaN or an infinity is marked, too."""
+    page = open_page(address(site))
+    drawn(page, "loss", "plot.picture.areas[0].oddXs.length === 2")
+    script = """([title, step, edge]) => {
+        const figure = [...document.querySelectorAll("figure")].find((one) => one.ariaLabel === title);
+        const { left, width, top, height, ratio, range } = figure.querySelector(".plot").plot.layout;
+        const x = left + (width * (step - range[0])) / (range[1] - range[0]);
+        const y = edge === "top" ? top + 7 * ratio : top + height - 7 * ratio;
+        const seen = figure.querySelector("canvas").getContext("2d").getImageData(x - 4, y - 4, 8, 8).data;
+        return seen.filter((value, at) => at % 4 === 3 && value > 200).length;
+    }"""
+    for step, edge in ((NAN_STEP, "bottom"), (INFINITE_STEP, "top")):
+        marked, plain = (page.evaluate(script, ["loss", at, edge]) for at in (step, step + 60))
+        assert marked > plain + 5
+
+
 def point_at_edge(page: Page, title: str, step: int, edge: str) -> None:
     """Move the pointer to the mark of a step."""
     over = chart(page, title).locator(".u-over")

@@ -141,7 +141,8 @@ export class Composer {
     }
     for (const question of this.bands) {
       const { name, key, x } = question;
-      if (x === STEP && source.band(question, this.points)?.n === 0 && question.runs.some((run) => hasKey(run, key))) this.stepless.add(`band ${name}`);
+      const band = source.band(question, this.points);
+      if (x === STEP && band && band.n + band.odd === 0 && question.runs.some((run) => hasKey(run, key))) this.stepless.add(`band ${name}`);
     }
     if (this.stepless.size === before) return false;
     this.pose();
@@ -174,10 +175,10 @@ export class Composer {
     const band = source.band(question, this.points);
     const before = this.bandsBefore.get(id);
     if (!band) return before ?? null;
-    const { xs, mean, low, high, min, max, runs } = band;
-    if (band.n === 0) return null;
+    const { xs, mean, low, high, min, max, oddXs, oddYs, runs } = band;
+    if (band.n + band.odd === 0) return null;
     const look = lookOfBand(this.spec, name, key);
-    const area = { name, key, ...look, label: `${look.label} of ${runs} ${runs === 1 ? "run" : "runs"}`, runs, xs, mean, low, high, min, max };
+    const area = { name, key, ...look, label: `${look.label} of ${runs} ${runs === 1 ? "run" : "runs"}`, runs, xs, mean, low, high, min, max, oddXs, oddYs };
     this.bandsBefore.set(id, area);
     return area;
   }

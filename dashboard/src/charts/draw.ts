@@ -31,6 +31,7 @@ export function paint(ctx: CanvasRenderingContext2D, picture: Picture, layout: L
   for (const curve of picture.curves) stroke(ctx, curve, curve.smooth ?? curve.ys, layout, { width: isMany ? 1 : 1.6, alpha: 1, isPlain: isMany });
   for (const area of picture.areas) stroke(ctx, area, area.mean, layout, { width: 1.8, alpha: 1, isPlain: false });
   for (const curve of picture.curves) marks(ctx, curve, layout);
+  for (const area of picture.areas) marks(ctx, { color: area.color, xs: area.oddXs, ys: area.oddYs }, layout);
   ctx.restore();
 }
 
@@ -123,7 +124,7 @@ export function markPlace(odd: Odd, layout: Layout): number {
   return odd === "high" ? layout.top + edge : layout.top + layout.height - edge;
 }
 
-function marks(ctx: CanvasRenderingContext2D, { color, xs, ys }: Curve, layout: Layout): void {
+function marks(ctx: CanvasRenderingContext2D, { color, xs, ys }: Pick<Curve, "color" | "xs" | "ys">, layout: Layout): void {
   const [from, to] = drawnPart(xs, layout.range);
   ctx.globalAlpha = 1;
   ctx.setLineDash([]);

@@ -18,7 +18,7 @@ export interface Curve {
 }
 
 /** Many runs in one: a mean, with a band around it. */
-export interface Area extends Omit<Band, "x" | "n"> {
+export interface Area extends Omit<Band, "x" | "n" | "odd"> {
   label: string;
   color: string;
   dash: number[];

@@ -27,6 +27,15 @@ test("NaN and infinities are marked at the edges", () => {
   expect(text).toContain("m0 -3.5l3.5 7h-7z");
 });
 
+test("a band marks what is no number in one of its runs", () => {
+  const of = (...values: number[]) => Float64Array.from(values);
+  const [xs, mean] = [of(0, 1, 2), of(1, 2, 3)];
+  const area = { name: "all", key: "loss", label: "mean", color: "red", dash: [], runs: 2, xs, mean, low: mean, high: mean, min: mean, max: mean, oddXs: of(1, 2), oddYs: of(NaN, Infinity) };
+  const text = chartGroup(sheet([], { picture: { curves: [], areas: [area] } }), colors, "clip");
+  expect(text).toContain("m-3.5 -3.5l7 7m0 -7l-7 7");
+  expect(text).toContain("m0 -3.5l3.5 7h-7z");
+});
+
 test("names cannot leave their place", () => {
   const name = '<script>alert(1)</script>&"\u0001';
   const text = svgDocument(chartGroup(sheet([curve(name, [1, 2])], { title: name }), colors, "clip"), 400, 300, colors);

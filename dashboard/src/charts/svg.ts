@@ -96,8 +96,9 @@ function marksAndLines({ curves, areas }: Picture, layout: Layout): string {
   const bands = areas.flatMap((area) => [band(area, area.min, area.max, 0.09, layout), band(area, area.low, area.high, 0.2, layout)]);
   const pale = curves.filter((curve) => curve.smooth).map((curve) => line(curve, curve.ys, 1, 0.28, layout));
   const lines = curves.map((curve) => line(curve, curve.smooth ?? curve.ys, 1.4, 1, layout));
+  const odd = areas.map(({ color, oddXs, oddYs }) => marks({ color, xs: oddXs, ys: oddYs }, layout));
   const means = areas.map((area) => line(area, area.mean, 1.6, 1, layout));
-  return [...bands, ...pale, ...lines, ...means, ...curves.map((curve) => marks(curve, layout))].join("");
+  return [...bands, ...pale, ...lines, ...means, ...curves.map((curve) => marks(curve, layout)), ...odd].join("");
 }
 
 function line({ color, dash, xs }: Pick<Curve, "color" | "dash" | "xs">, ys: Curve["ys"], width: number, alpha: number, layout: Layout): string {
@@ -113,7 +114,7 @@ function band(area: Area, low: Float64Array, high: Float64Array, alpha: number, 
   return `<path d="${pen}" fill="${area.color}" fill-opacity="${alpha}"/>`;
 }
 
-function marks({ color, xs, ys }: Curve, layout: Layout): string {
+function marks({ color, xs, ys }: Pick<Curve, "color" | "xs" | "ys">, layout: Layout): string {
   const [from, to] = drawnPart(xs, layout.range);
   const made: string[] = [];
   for (let at = from; at < to; at++) {

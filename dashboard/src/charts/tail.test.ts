@@ -5,7 +5,7 @@ import { Tail } from "./tail";
 function band(): Band {
   const of = (...values: number[]) => Float64Array.from(values);
   const [xs, mean, low, high] = [of(0, 10, 20), of(1, 2, 3), of(0, 1, 2), of(2, 3, 4)];
-  return { name: "all", key: "k", x: "_step", n: 3, runs: 2, xs, mean, low, high, min: of(-1, 0, 1), max: of(3, 4, 5) };
+  return { name: "all", key: "k", x: "_step", n: 3, runs: 2, xs, mean, low, high, min: of(-1, 0, 1), max: of(3, 4, 5), odd: 0, oddXs: of(), oddYs: of() };
 }
 
 test("rows behind the end go on in bins of the same width: the mean of the runs, their spread, the extremes", () => {
