@@ -60,15 +60,19 @@ def test_a_finding_is_kept_and_can_be_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_target_that_hangs_or_dies_is_a_finding(tmp_path: Path) -> None:
-    """An input that takes too long, or ends the process, is kept by the one that watches it; the rest goes on."""
+    """An input that takes too long, or ends the process, is kept by the one that watches it; the rest goes on.
+
+    So is one after which a target does not come to a good end.
+    """
     code = """if True:
         import sys
         from tests.fuzz import __main__ as watching
         watching.DEADLINE = 1.0
-        one = "import os, signal, threading; from tests.fuzz import one, keys, tokens"
+        one = "import contextlib, os, signal, threading; from tests.fuzz import catalogs, one, keys, tokens"
         one += "; keys.target = lambda data: threading.Event().wait()"
         one += "; del tokens.live; tokens.target = lambda data: os.kill(os.getpid(), signal.SIGSEGV)"
-        one += "; raise SystemExit(one.main())"
+        one += "\\ndef live():\\n yield lambda data: None\\n raise SystemError('at the end')"
+        one += "\\ncatalogs.live = contextlib.contextmanager(live); raise SystemExit(one.main())"
         start = watching.subprocess.Popen
         def broken(command, **more):
             return start([sys.executable, "-c", one, *command[3:4], *command[6:]], **more)
@@ -85,12 +89,17 @@ def test_a_target_that_hangs_or_dies_is_a_finding(tmp_path: Path) -> None:
         str(tmp_path),
         "keys",
         "tokens",
+        "catalogs",
         "settings",
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
 
     assert done.returncode == 1, done.stderr
-    assert [path.name.rsplit("-", 1)[0] for path in sorted(tmp_path.glob("*.txt"))] == ["keys-hang", "tokens-crash"]
+    assert [path.name.rsplit("-", 1)[0] for path in sorted(tmp_path.glob("*.txt"))] == [
+        "catalogs-crash",
+        "keys-hang",
+        "tokens-crash",
+    ]
     assert "settings: done, 0 findings" in done.stdout
     assert "python -m tests.fuzz.one keys --replay" in done.stdout
 

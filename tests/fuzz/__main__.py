@@ -79,7 +79,8 @@ class Fuzzed:
             self._process = self._start()  # goes on from the inputs that it has kept
             return False
         if self._process.poll() is not None:
-            if self._process.returncode not in (0, 1, AGAIN) or begun == 0:
+            status = self._process.returncode
+            if begun == 0 or not (status in (0, AGAIN) or (status == 1 and self.findings)):  # 1: it kept some itself
                 self._keep("crash" if begun else "start", data)
             self.stop()
             return True
