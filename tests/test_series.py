@@ -234,6 +234,7 @@ def test_a_token_with_a_prefix_reaches_its_own_runs(tmp_path: Path) -> None:
         (b'{"bands": [{"runs": ["a"]}]}', 400, "bins is None"),
         (b'{"lines": [{"run": "a"}], "points": 2000001}', 413, "at most 2,000,000"),
         (b'{"bands": [{"runs": ["a"], "bins": 200001}]}', 413, "at most 200,000"),
+        (b'{"bands": [%b]}' % b",".join([b'{"runs":["a"],"bins":1}'] * 10_001), 413, "at most 200,000"),
         (b'{"lines": [%b1]}' % (b"{}," * 2**20), 413, "2,097,152 bytes"),
     ],
 )

@@ -29,6 +29,8 @@ routes = Blueprint("series")
 
 #: Points of all lines of an answer, and bins of all its bands.
 MOST_POINTS, MOST_BINS = 2_000_000, 200_000
+#: The bins that a band counts for at least: it takes its time, however few it has.
+FEWEST_BINS = 20
 #: Bytes of an answer that every client may have in memory, and of all larger ones, from their first byte to their last.
 SMALL, ROOM = 2**20, 64 * 2**20
 #: Seconds after which a step ends, so that others have their turn.
@@ -105,7 +107,7 @@ def question_of(told: Json) -> tuple[SeriesAsked, list[str]]:
         raise CorruptData(f"points is {_said(points)}: ask for {FEWEST_POINTS} or more")
     if type(precision) is not int or precision not in (32, 64):
         raise CorruptData(f"precision is {_said(precision)}: it is 32 or 64 bits")
-    _check_size(len(lines) * points, sum(band.bins for band in bands))
+    _check_size(len(lines) * points, sum(max(band.bins, FEWEST_BINS) for band in bands))
     runs = dict.fromkeys([line.run for line in lines] + [run for band in bands for run in band.runs])
     return SeriesAsked(lines, bands, points, precision), [*runs]
 
