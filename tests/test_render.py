@@ -222,7 +222,7 @@ def test_without_the_library_a_formula_is_code(monkeypatch: pytest.MonkeyPatch) 
 # ------------------------------------------------------------------------------------------------------- the routes
 
 
-def post_render(server: Server, text: object, key: str = KEY, token: str = "") -> requests.Response:
+def post_render(server: Server, text: object, key: object = KEY, token: str = "") -> requests.Response:
     """Have a text rendered."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return requests.post(f"{server.url}/v1/render", json={"text": text, "key": key}, headers=headers, timeout=30)
@@ -248,7 +248,8 @@ def test_a_text_is_rendered_while_it_is_written(server: Server) -> None:
     """`POST /v1/render` renders as if the text stood under the key, and stores nothing."""
     assert post_render(server, "[a](b.txt)").json()["html"].startswith('<p><a href="#/files/me/run/b.txt"')
     assert post_render(server, 3).status_code == 400
-    assert post_render(server, "x", "../x").status_code == 400
+    for key in ("../x", ["x"], {}, 3, None):
+        assert post_render(server, "x", key).status_code == 400, key
     assert post_render(server, "x" * (2**20 + 1)).status_code == 413
     assert post_render(server, "\ud800").json()["html"] == "<p>?</p>\n"
     assert raw(server, "POST", "/v1/render", "Content-Type: text/plain", body=b"{}").status == 415

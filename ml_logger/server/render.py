@@ -62,9 +62,10 @@ async def post_render(request: Request) -> HTTPResponse:
 def _question(body: bytes) -> tuple[str, str]:
     otherwise = "what is rendered is a JSON object with a text and a key"
     asked = object_in(body, otherwise)
-    if type(asked.get("text")) is not str:
+    text, key = asked.get("text"), asked.get("key", "")
+    if type(text) is not str or type(key) is not str:
         raise CorruptData(otherwise)
-    text = asked["text"].encode("utf-8", "replace").decode()
+    text = text.encode("utf-8", "replace").decode()
     if len(text) > markdown.LONGEST:
         raise SanicException(f"a report has at most {markdown.LONGEST:,} characters", status_code=413)
-    return text, keys.check(asked.get("key", ""))
+    return text, keys.check(key)

@@ -58,13 +58,15 @@ class Trial:
         self._notes.begin(content)
         try:
             self._target(data)
-        except Exception as error:  # whatever a target lets through is a finding
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # whatever a target lets through is a finding; a group of them is no Exception
             self.keep(error, content)
             self._notes.end(True)
         else:
             self._notes.end(False)
 
-    def keep(self, error: Exception, content: bytes) -> None:
+    def keep(self, error: BaseException, content: bytes) -> None:
         """Write down a finding, unless one like it is."""
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames if "ml_logger/" in frame.filename or "tests/fuzz" in frame.filename]
