@@ -77,7 +77,9 @@ def test_pictures_come_from_the_folder_alone() -> None:
     assert '<img src="v1/files/x.png"' in rendered("![](../../x.png)")
     assert '<img data-key="me/run/x.svg" alt="">' in rendered("![](x.svg)")
     assert "<img" not in rendered("![out](../../../x.png)")
-    assert '<img src="data:image/png;base64,AAAA" alt="d">' in rendered("![d](data:image/png;base64,AAAA)")
+    for scheme in ("data", "dAta"):
+        assert f'<img src="{scheme}:image/png;base64,AA" alt="d">' in rendered(f"![d]({scheme}:image/png;base64,AA)")
+        assert '<a href=""' in rendered(f"[d]({scheme}:image/png;base64,AA)")
     elsewhere = rendered("![plot](https://example.org/a.png) ![](//example.org/b.png)")
     assert "<img" not in elsewhere
     assert '<a href="https://example.org/a.png" rel="noopener noreferrer">plot</a>' in elsewhere

@@ -201,7 +201,7 @@ class _Pieces:
         token = tokens[at]
         source = str(token.attrs.get("src", ""))
         alt = html.escape(self._renderer.renderInlineAsText(token.children, self._options, {}))
-        if source.startswith("data:image/"):  # the parser lets those of pictures pass, and no others
+        if source.lower().startswith("data:image/"):  # the parser lets those of pictures pass, and no others
             return f'<img src="{html.escape(source)}" alt="{alt}">'
         if _SCHEME.match(source) or source.startswith("//"):
             # The page loads nothing from elsewhere: who reads a report is nobody's to count.
@@ -218,7 +218,7 @@ class _Pieces:
         if address.startswith("#"):
             return f"{self._report}?at={quote(unquote(address[1:]))}"
         if _SCHEME.match(address) or address.startswith("//"):
-            return address if not address.startswith("data:") else ""
+            return address if not address.lower().startswith("data:") else ""
         key = self._key(address)
         if key is None:
             return self._report
