@@ -21,7 +21,7 @@ from ml_logger.encoders import unpickle as reader
 from ml_logger.errors import CorruptData, UntrustedData
 from tests.pickle_attacks import BOMBS, CODE, FORGED, HARM, call, lit
 from tests.test_records import same
-from tests.test_unpickle import SCALARS, VALUES
+from tests.test_unpickle import SCALARS, VALUES, named
 from tests.test_unpickle_attacks import canary, memory_limit, mutated
 
 __all__ = ["canary"]  # a fixture
@@ -90,7 +90,7 @@ def test_the_texts_of_python_2_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [*VALUES, *SCALARS, np.arange(6).reshape(2, 3), [PurePosixPath("a"), {"b": 1j}]], ids=repr
+    "value", [*VALUES, *SCALARS, np.arange(6).reshape(2, 3), [PurePosixPath("a"), {"b": 1j}]], ids=named
 )
 def test_the_audited_list_works_behind_the_machine(value: Any) -> None:
     """With the table of the data-only reader, all that it reads comes out of every protocol."""

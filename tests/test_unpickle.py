@@ -78,11 +78,16 @@ def alike(one: Any, other: Any) -> bool:
     )
 
 
+def named(value: Any) -> str:
+    """Return the same name of a value in each process: the order of a set is another one."""
+    return f"{{{', '.join(sorted(map(repr, value)))}}}" if type(value) is set else repr(value)
+
+
 # -- what comes back ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("protocol", range(6))
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{type(value).__name__}-{value!r:.20}")
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{type(value).__name__}-{named(value):.20}")
 def test_listed_types_come_back(value: Any, protocol: int) -> None:
     """Every type of the list is the same after a round trip in every protocol, alone and inside containers."""
     value = pickle.loads(pickle.dumps(value, protocol))  # the older protocols lose the fold of a time
