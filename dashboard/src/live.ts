@@ -104,19 +104,18 @@ function tell(message: Message): void {
 
 let loading: Promise<void> | null = null;
 
-/** Load the runs: once, unless they do not come. */
+/** Ask for all runs; if they do not come now, they come with the news. */
 export function loadRuns(): Promise<void> {
   return (loading ??= getRuns().then(
     (answer) => takeRuns(answer, false),
-    () => {
-      loading = null;
-    },
+    () => undefined,
   ));
 }
 
-/** Load the runs, then listen; if they do not come now, they come with the news. */
+/** Listen, once there are the runs that were asked for; whoever comes later, with another token, asks anew. */
 export async function begin(): Promise<void> {
   await loadRuns();
+  loading = null;
   begun = true;
   again(FIRST);
 }

@@ -155,6 +155,24 @@ def test_a_revoked_token_ends_the_page(
     troubles.clear()
 
 
+def test_another_token_sees_its_own_runs(
+    open_page: Callable[..., Page], guarded_site: tuple[Server, str], troubles: list[str]
+) -> None:
+    """Who comes with another token, where the page is open, sees what that one reaches, and nothing from before."""
+    server, secret = guarded_site
+    fill(server.data_dir)
+    page = open_page(f"{server.url}/#token={secret}")
+    status = page.get_by_role("banner").get_by_role("status")
+    status.get_by_text(f"{len(RUNS)} runs").wait_for()
+    other = tokens.add(tokens.path_in(server.data_dir), "bea", prefix="door")
+    tokens.revoke(tokens.path_in(server.data_dir), "ann")
+    page.get_by_label("Token").fill(other)
+    page.get_by_role("button", name="Open").click()
+
+    status.get_by_text(f"{sum(run.startswith('door/') for run in RUNS)} runs · live").wait_for()
+    troubles.clear()
+
+
 def test_a_page_waits_for_its_server(open_page: Callable[..., Page], own_site: Server, troubles: list[str]) -> None:
     """A server that is started again finds its pages: they say that it is away, and go on when it is back."""
     page = open_page(own_site.url)
