@@ -115,9 +115,9 @@ def test_time_since_the_start_is_taken_from_the_first_time(tmp_path: Path) -> No
     assert line_of(rows, LineAsked("run", "nothing", "_relative"), 100).is_missing
 
 
-def band_of(runs: list[Rows], asked: BandAsked) -> Band:
-    """Make a band of runs."""
-    banding = Banding(asked)
+def band_of(runs: list[Rows], asked: BandAsked, room: int = 0) -> Band:
+    """Make a band of runs, of which so many numbers may be kept to be put into the bins together."""
+    banding = Banding(asked, room)
     for rows in runs:
         banding.measure(rows)
     for rows in runs:
@@ -171,6 +171,24 @@ def test_bins_are_not_more_than_the_points_of_a_run(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.delete(band.mean, 37), 1.0)
     np.testing.assert_allclose(np.delete(band.high, 37), 2.0)
     assert band.most[37] == 2002 and band.least[37] == 0
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.lists(st.sampled_from([0.5, -3.0, 1e9, math.nan, math.inf, -math.inf]), min_size=6, max_size=6)),
+    st.integers(1, 8),
+    st.integers(1, 40),
+)
+def test_runs_are_in_a_band_together_as_one_by_one(folder: Path, runs: list[list[float]], bins: int, room: int) -> None:
+    """How many runs of the same x are put into the bins at once changes nothing."""
+    tables = [[{"x": n, "y": y} for n, y in enumerate(ys)] for ys in runs]
+    held = [rows_of(folder, table, f"run{number}") for number, table in enumerate(tables)]
+    asked = BandAsked("all", [], "y", "x", None, None, bins)
+    alone, together = band_of(held, asked), band_of(held, asked, room)
+
+    assert alone.runs == together.runs
+    for one, other in zip(alone[2:], together[2:], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
 
 
 FLOATS = st.lists(st.floats(width=64), max_size=9).map(np.array)

@@ -1,38 +1,34 @@
 /** What the first charts will show is asked for as soon as there are runs: it is worked out while the table is drawn. */
 
-import { effect } from "@preact/signals";
+import { effect, untracked } from "@preact/signals";
 import { route } from "../route";
-import { metricFilter } from "../runs/search";
-import { areChartsSeen, guessTableWidth } from "../runs/split";
-import { query } from "../state";
+import { areChartsSeen, guessTable } from "../runs/split";
 import { Composer } from "./compose";
 import { flush, Seat } from "./data";
-import { grouped, keyFilter } from "./groups";
-import { isOpen, specOf } from "./specs";
+import { openKeys, specOf } from "./specs";
 import { settings } from "./settings";
 import { shown } from "./shown";
 
-/** Pixels of a chart with what is around it, and of what is above all of them. */
+/** Pixels of a chart with what is around it. */
 const WIDTH = 400;
 const HEIGHT = 290;
-const ABOVE = 80;
 /** Milliseconds after which the charts have asked themselves, or will not. */
 const PATIENCE = 5000;
 
 const end = effect(() => {
-  const { runs, keys } = shown.value;
+  const { runs } = shown.value;
   if (runs.length === 0) return;
   queueMicrotask(() => end());
   if (route.peek().view !== "charts" && (route.peek().view !== "runs" || !areChartsSeen.peek())) return;
-  const wanted = keys.filter(keyFilter(settings.peek().keys)).filter(metricFilter(query.peek()));
-  const first = grouped(wanted).filter(isOpen).flatMap((group) => group.keys).slice(0, inView());
+  const first = untracked(openKeys).slice(0, inView());
   requestAnimationFrame(() => ask(first, runs)); // the table is made, and the browser about to lay it out
 });
 
 /** How many charts are in view, about. */
 function inView(): number {
-  const width = route.peek().view === "charts" ? innerWidth : innerWidth - guessTableWidth();
-  return Math.max(1, Math.floor(width / WIDTH)) * Math.ceil((innerHeight - ABOVE) / HEIGHT);
+  const table = guessTable();
+  const width = route.peek().view === "charts" ? innerWidth : innerWidth - table.width;
+  return Math.max(1, Math.floor(width / WIDTH)) * Math.ceil(table.height / HEIGHT);
 }
 
 function ask(keys: readonly string[], runs: readonly string[]): void {

@@ -1,29 +1,24 @@
 /** All metrics of the runs that are drawn, by the prefix of their keys. */
 
 import type { ComponentChildren } from "preact";
-import { useMemo } from "preact/hooks";
 import { route, setQuery } from "../route";
-import { metricFilter } from "../runs/search";
 import { formatCount } from "../runs/values";
-import { query } from "../state";
 import { Chart } from "./chart";
 import { isBanded, legendOf, MANY_RUNS } from "./compose";
 import "./early";
-import { grouped, keyFilter, type KeyGroup } from "./groups";
+import type { KeyGroup } from "./groups";
 import { Legend } from "./legend";
 import { ExportMenu } from "./menu";
 import { PanelsOfRuns } from "./panels";
 import { setRange, setX, settings, toggleIn, type Mode } from "./settings";
 import { shown } from "./shown";
-import { isOpen, nameOfGroup, specOf } from "./specs";
+import { isOpen, keyGroups, nameOfGroup, openKeys, specOf } from "./specs";
 import "./charts.css";
 
 export function ChartsView() {
   const { keys, runs, total } = shown.value;
-  const filter = settings.value.keys;
-  const asked = metricFilter(query.value);
-  const groups = useMemo(() => grouped(keys.filter(keyFilter(filter)).filter(asked)), [keys, filter, query.value]);
-  const charts = () => groups.filter(isOpen).flatMap(({ keys: mine }) => mine.map((key) => ({ spec: specOf(key), runs: shown.value.runs, range: settings.value.range })));
+  const groups = keyGroups.value;
+  const charts = () => openKeys().map((key) => ({ spec: specOf(key), runs: shown.value.runs, range: settings.value.range }));
   return (
     <section class="charts" aria-label="Charts">
       <h1 class="unseen">Charts</h1>

@@ -29,15 +29,20 @@ function bound(share: number): number {
 }
 
 const kept = signal<Kept>(read());
+/** Whether the charts are seen beside the table, or alone. */
 export const areChartsSeen = computed(() => kept.value.parts !== "table");
 /** Whether the parts stand one above the other: the window is narrow. */
 const isNarrow = signal(NARROW.matches);
 NARROW.addEventListener("change", () => (isNarrow.value = NARROW.matches));
 
-/** How wide the table will be, about. */
-export function guessTableWidth(): number {
+/** Pixels of the page above both parts, at least. */
+const ABOVE = 80;
+
+/** How large the table will be, about, before the page is laid out. */
+export function guessTable(): { width: number; height: number } {
   const { share, parts } = kept.peek();
-  return Math.round(parts === "both" && !isNarrow.peek() ? (innerWidth * share) / 100 : innerWidth);
+  const width = parts === "both" && !isNarrow.peek() ? (innerWidth * share) / 100 : innerWidth;
+  return { width: Math.round(width), height: innerHeight - ABOVE };
 }
 
 function keep(change: Partial<Kept>): void {

@@ -11,22 +11,20 @@ import type { Layout } from "./line";
 import { Lines, rowId } from "./lines";
 import type { Row } from "./order";
 import { columns, group, places, rows, scanned } from "./shown";
-import { guessTableWidth } from "./split";
+import { guessTable } from "./split";
 
 const NAME_MIN = 230;
 const GROUP_MIN = 300;
 const NAME_MAX = 420;
 /** Pixels by which names get wider with the table: not with each one, for all lines follow. */
 const NAME_STEP = 8;
-/** Pixels of the page above the table, at least. */
-const ABOVE = 80;
 
 /** What is in view, kept without asking the page: it says when it scrolls, and when its size changes. */
 class Port {
   top = 0;
   left = 0;
   /** A guess until the page says what it is: what is drawn before the page is laid out is laid out with it. */
-  readonly size = signal({ width: guessTableWidth(), height: innerHeight - ABOVE });
+  readonly size = signal(guessTable());
   readonly layout: Signal<Layout | null> = signal(null);
   private most = 0;
   private starts: readonly number[] = [0];
