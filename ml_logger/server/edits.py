@@ -21,7 +21,7 @@ from ml_logger.dashboard.places import NOTES
 from ml_logger.errors import CorruptData, KeyNotFound
 from ml_logger.server import groups, trash
 from ml_logger.server.committer import RETRY_AFTER, Committer
-from ml_logger.server.questions import Json, question
+from ml_logger.server.questions import Json, expect_json, object_in
 from ml_logger.server.tokens import allowed
 from ml_logger.transport import protocol
 from ml_logger.transport.frames import Frame, Own
@@ -123,7 +123,10 @@ class Edit(NamedTuple):
 @routes.post(protocol.EDITS, stream=True, ctx_keeps_prefix=True)
 async def post_edit(request: Request) -> HTTPResponse:
     """Make one edit, and answer when it is durable."""
-    asked = await question(request, dict, "an edit is a JSON object", LONGEST)
+    expect_json(request)
+    service = request.app.ctx.service
+    async with service.bodies.read(request, LONGEST) as body:
+        asked = await service.soon(object_in, body, "an edit is a JSON object")
     action = asked.get("action")
     make = ACTIONS.get(action) if type(action) is str else None
     if make is None:

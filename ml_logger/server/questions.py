@@ -19,14 +19,13 @@ Json = dict[str, Any]
 LONGEST = 2**21
 
 
-async def question(request: Request, parse: Callable[[Json], T], otherwise: str, most: int = LONGEST) -> T:
+async def question(request: Request, parse: Callable[[Json], T], otherwise: str) -> T:
     """Read the body of a request, and return what it asks.
 
     Args:
         request: the request.
         parse: makes a question of an object, in a thread.
         otherwise: what is said where the body is no object.
-        most: bytes of the longest one.
 
     Raises:
         SanicException: 415, it is not said to be JSON; and what reading it may raise.
@@ -34,7 +33,7 @@ async def question(request: Request, parse: Callable[[Json], T], otherwise: str,
     """
     expect_json(request)
     service = request.app.ctx.service
-    async with service.bodies.read(request, most) as body:
+    async with service.bodies.read(request, LONGEST) as body:
         return await service.in_thread(lambda: parse(object_in(body, otherwise)))  # type: ignore[no-any-return]
 
 
