@@ -21,9 +21,11 @@ PATIENCE = 120
 
 
 def run(code: str, *args: object, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end."""
+    """Run a program to its end; what it says is shown where it fails."""
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=check)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert not (check and done.returncode), f"ended with {done.returncode}: {done.stderr}"
+    return done
 
 
 def start(code: str, *args: object) -> subprocess.Popen[bytes]:

@@ -561,9 +561,65 @@ def test_a_handler_that_logs_while_a_sender_is_made(server: Server, monkeypatch:
     store.append("run/a.txt", b"called")
     store.flush(30)
 
-    assert handled and store._thread is not None
+    assert handled
     assert [thread.ident is not None for thread in senders].count(True) == 1
     assert store.read("run/a.txt") == b"handled called"
+    store.close()
+
+
+@pytest.mark.parametrize("step", ["__init__", "start"])
+def test_a_handler_that_closes_while_a_sender_is_made(
+    server: Server, monkeypatch: pytest.MonkeyPatch, step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A signal handler that closes the store, wherever the very first call is with its thread, costs no record."""
+    store = open_store(server.url, None, {})
+    real, handled = getattr(threading.Thread, step), list[bool]()
+
+    def interrupted(thread: threading.Thread, *args: Any, **kw: Any) -> None:
+        if "ml-logger-sender" in (thread.__dict__.get("_name"), kw.get("name")) and not handled:
+            handled.append(True)
+            store.close()
+        real(thread, *args, **kw)
+
+    monkeypatch.setattr(threading.Thread, step, interrupted)
+    for _ in range(3):
+        store.append("run/a.txt", b".")
+    store.flush(30)
+
+    assert handled
+    assert store.read("run/a.txt") == b"..."
+    store.close()
+    assert programs.spooled() == []
+    assert capsys.readouterr().err == ""
+
+
+def test_closing_while_another_thread_makes_a_sender(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is closed just when a call of another thread starts the sender waits for it, and raises nothing."""
+    store, raised = open_store(server.url, None, {}), list[BaseException]()
+    real = threading.Thread.start
+
+    def close() -> None:
+        try:
+            store.close()
+        except BaseException as error:
+            raised.append(error)
+
+    closer = threading.Thread(target=close)
+
+    def slow_start(thread: threading.Thread) -> None:
+        if thread.name == "ml-logger-sender" and closer.ident is None:
+            closer.start()
+            closer.join(0.5)  # as far as it comes
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", slow_start)
+    store.append("run/a.txt", b"1")
+    store.append("run/a.txt", b"2")
+    closer.join(30)
+    assert raised == [] and not closer.is_alive()
+    store.close()
+    programs.push(server.url)  # what came while it was closed
+    assert store.read("run/a.txt") == b"12"
     store.close()
 
 

@@ -13,7 +13,7 @@ from ml_logger import keys
 from ml_logger.errors import DeliveryTimeout, Refused, ServerUnavailable, StorageFailed
 from ml_logger.forks import in_child
 from ml_logger.notices import ProgressLine, amount, plural
-from ml_logger.stores.base import Data, Deadline, Entry, Health, NumberedReceipt, Progress, Receipt, Store
+from ml_logger.stores.base import Data, Deadline, Entry, Health, NumberedReceipt, Receipt, Store
 from ml_logger.stores.folder import check_apart
 from ml_logger.transport import frames
 from ml_logger.transport.access import token_for
@@ -55,8 +55,6 @@ class RemoteStore(Store):
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._sender: Sender | None = None
-        self._thread: threading.Thread | None = None
-        self._progress = Progress()
         self._encoded: dict[str, bytes] = {}
         self._leaving_since: float | None = None
         self._uploads = itertools.count(time.time_ns())  # no two uploads of a writer have one number
@@ -69,39 +67,31 @@ class RemoteStore(Store):
 
     def _after_fork(self) -> None:
         # The parent's thread is not here, its locks may be held for ever, and its spool is its own.
-        sender, self._sender, self._thread = self._sender, None, None
+        sender, self._sender = self._sender, None
         self._lock = threading.RLock()
         self._pid = os.getpid()
-        self._progress = Progress()
         if sender is not None:
             sender.spool.abandon()
         self._adoption.abandon()
 
     def _started(self) -> Sender:
         with self._lock:
-            if self._sender is None:
-                made = Sender(self._home.create(), self.transport, self._progress, self._limits.linger)
-                self._sender = self._sender or made
-                if self._sender is not made:  # a signal handler that logs has made another one meanwhile
+            sender = self._sender
+            if sender is None:
+                made = Sender(self._home.create(), self.transport, self._limits.linger)
+                sender = self._sender = self._sender or made
+                if sender is not made:  # a signal handler that logs has made another one meanwhile
                     made.spool.close()
             # While the interpreter ends no thread can be had (asking for one can wait for ever): `close` sends.
-            if self._thread is None and threading.main_thread().is_alive():
-                thread = threading.Thread(target=self._sender.run, name="ml-logger-sender", daemon=True)
-                # Noted before it is started: a signal handler that logs meanwhile must not start another one. It may
-                # have done so while this one was made: two would send the same records, each as if it were alone.
-                self._thread = self._thread or thread
-                if self._thread is thread:
-                    try:
-                        thread.start()
-                    except RuntimeError:
-                        self._thread = None  # too many threads
-            return self._sender
+            if sender.thread is None and threading.main_thread().is_alive():
+                sender.start()
+            return sender  # a signal handler may have closed it meanwhile: then it takes no more
 
     def _put(self, op: Op, key: str, payload: bytes, flags: int = 0) -> Receipt:
         if self._pid != os.getpid():
             self._after_fork()
         sender = self._sender
-        if sender is None or self._thread is None:
+        if sender is None or sender.thread is None:
             sender = self._started()
         encoded = self._encoded.get(key)
         if encoded is None:
@@ -114,14 +104,13 @@ class RemoteStore(Store):
         if sender.idle:
             sender.poke()
         if not seq:
-            self._progress.refused[0] = StorageFailed("dropped: the spool and the queue in memory were full")
-        return NumberedReceipt(self._progress, seq)
+            sender.progress.refused[0] = StorageFailed("dropped: the spool and the queue in memory were full")
+        return NumberedReceipt(sender.progress, seq)
 
     def _forget(self, sender: Sender) -> None:
         with self._lock:
             if self._sender is sender:
-                self._sender = self._thread = None
-                self._progress = Progress()
+                self._sender = None
 
     def _encode(self, key: str) -> bytes:
         # Checked and encoded once for each key; forgotten all at once when there are many.
@@ -205,8 +194,8 @@ class RemoteStore(Store):
         last = sender.spool.last
         sender.hurry()
         deadline = Deadline(timeout)
-        while not self._progress.wait(last, Deadline(min(_GLANCE, deadline.left() or _GLANCE))):
-            left = f"{plural(last - self._progress.settled, 'record')} not delivered, kept in the spool"
+        while not sender.progress.wait(last, Deadline(min(_GLANCE, deadline.left() or _GLANCE))):
+            left = f"{plural(last - sender.progress.settled, 'record')} not delivered, kept in the spool"
             if sender.denied:
                 raise Refused(f"{left}: {sender.error}")
             if deadline.passed() and sender.error:
@@ -270,18 +259,24 @@ class RemoteStore(Store):
 
     def _wait_for_delivery(self, sender: Sender, deadline: Deadline, silence: float, show: Callable[[], None]) -> None:
         started, last = self._leaving_since or time.monotonic(), sender.spool.last
-        if self._thread is None:
+        if self._thread_of(sender) is None:
             patience = max(_CHANCE, started + silence - time.monotonic())
             sender.meanwhile = show
             sender.send_pending(Deadline(min(deadline.left() or 0.0, patience)))
             return
-        while not self._progress.wait(last, Deadline(min(_GLANCE, deadline.left() or 0.0))):
+        while not sender.progress.wait(last, Deadline(min(_GLANCE, deadline.left() or 0.0))):
             if deadline.passed() or time.monotonic() >= max(started, sender.last_answer) + silence:
                 return
             show()
 
+    def _thread_of(self, sender: Sender) -> threading.Thread | None:
+        """Return the thread that sends, unless there is none, or a signal handler has interrupted its start."""
+        with self._lock:  # another thread may be about to start it
+            thread = sender.thread
+        return thread if thread is not None and thread.is_alive() else None
+
     def _leave(self, sender: Sender) -> None:
-        thread = self._thread
+        thread = self._thread_of(sender)
         sender.spool.leave()
         in_memory = sender.spool.rescue()  # while it is ours: when the thread has closed it, others may adopt it
         sender.stop()
@@ -300,7 +295,7 @@ class RemoteStore(Store):
         if sender is None:
             return Health()
         unsent, size = sender.spool.unsent()
-        refused = next((str(error) for error in reversed(self._progress.refused.values())), None)
+        refused = next((str(error) for error in reversed(sender.progress.refused.values())), None)
         made = sender.spool.oldest()
         return Health(
             unsent=unsent,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from ml_logger.stores.base import Deadline, Progress
+from ml_logger.stores.base import Deadline
 from ml_logger.transport.http import HttpTransport
 from ml_logger.transport.sender import Sender
 from ml_logger.transport.spool import Spool
@@ -63,7 +63,7 @@ class Adoption:
             if spool is None:
                 continue
             records, size = spool.unsent()
-            sender = self._sender = Sender(spool, self._transport, Progress(), linger=0.0)
+            sender = self._sender = Sender(spool, self._transport, linger=0.0)
             if self._meanwhile is not None:
                 sender.meanwhile = partial(_tell, self._meanwhile, spool)
             try:

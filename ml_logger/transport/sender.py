@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import random
+import threading
 import time
 from collections.abc import Callable
 
@@ -34,19 +35,21 @@ class Sender:
     Args:
         spool: what to send.
         transport: where to.
-        progress: told which numbers are settled.
         linger: seconds between an answer and the next batch, in which records gather.
     """
 
-    def __init__(self, spool: Spool, transport: HttpTransport, progress: Progress, linger: float) -> None:
+    def __init__(self, spool: Spool, transport: HttpTransport, linger: float) -> None:
         self.spool = spool
+        #: Which numbers are settled.
+        self.progress = Progress()
+        #: The thread that sends, see `start`.
+        self.thread: threading.Thread | None = None
         self.idle = False
         self.error: str | None = None
         self.denied = False
         self.rejected = 0
         self.last_answer = -1.0
         self._transport = transport
-        self._progress = progress
         self._linger = linger
         self._is_own = not spool.last
         self._hurry_to = 0
@@ -62,6 +65,18 @@ class Sender:
         self._started_over = False
         #: Called about every second while something is waited for, for whoever shows how far it is.
         self.meanwhile: Callable[[], object] = int
+
+    def start(self) -> None:
+        """Send in a thread from now on; where none can be had, `thread` stays None."""
+        thread = threading.Thread(target=self.run, name="ml-logger-sender", daemon=True)
+        # Noted before it is started: a signal handler that logs meanwhile must not start another one. It may have done
+        # so while this one was made: two would send the same records, each as if it were alone.
+        self.thread = self.thread or thread
+        if self.thread is thread:
+            try:
+                thread.start()
+            except RuntimeError:
+                self.thread = None  # too many threads
 
     def run(self) -> None:
         """Send until `stop` is called, then close the spool: the body of the sender's thread."""
@@ -216,17 +231,17 @@ class Sender:
         self.spool.remember_catalog(catalog)
         self.spool.acknowledge(batch, seq)
         self._last_count = len(batch.stops)
-        self._progress.advance(seq)
+        self.progress.advance(seq)
         return 0.0
 
     def _nonsense(self, reply: Reply) -> float:
         return self._failed(f"{self._transport.url} answered nonsense: {self._transport.said(reply.body)}")
 
     def _reject(self, batch: Batch, seq: int, reason: str) -> None:
-        if not batch.first <= seq <= batch.last or seq in self._progress.refused:
+        if not batch.first <= seq <= batch.last or seq in self.progress.refused:
             return
         reason = self._transport.said(reason)
-        self._progress.refused[seq] = Refused(f"{self._transport.url} refused record {seq} for good: {reason}")
+        self.progress.refused[seq] = Refused(f"{self._transport.url} refused record {seq} for good: {reason}")
         self.spool.reject(batch, seq, reason)
         self.rejected += 1
         if self.rejected == 1:
@@ -273,7 +288,7 @@ class Sender:
         )
         self.spool.start_over(first)
         self._started_over = True
-        self._progress.advance(first - 1)
+        self.progress.advance(first - 1)
 
     def _skip_missing(self, target: int) -> None:
         # Frames with numbers but no bytes: their file was damaged or deleted under us.

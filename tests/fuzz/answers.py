@@ -9,7 +9,7 @@ from typing import Any
 from ml_logger.columns.portions import told_by
 from ml_logger.errors import CorruptData
 from ml_logger.notices import printable
-from ml_logger.stores.base import Deadline, Progress
+from ml_logger.stores.base import Deadline
 from ml_logger.transport.frames import Op
 from ml_logger.transport.sender import LONGEST_DELAY, Sender
 from ml_logger.transport.spool import Spool, SpoolLimits
@@ -66,7 +66,7 @@ def target(data: bytes) -> None:
     spool = Spool(None, SpoolLimits(10**6, 10**6))
     for number in range(WRITTEN):
         spool.append(Op.APPEND, b"key", b"%d" % number)
-    sender = Sender(spool, transport, Progress(), linger=0.0)
+    sender = Sender(spool, transport, linger=0.0)
     for _ in range(3):
         batch = spool.batch(10**6)
         if batch is None:
