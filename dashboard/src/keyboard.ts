@@ -1,12 +1,12 @@
 /** What keys do in a view. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
-/** Keys of a view, unless somebody types into a field; arrows stay with what scrolls by them. */
+/** Keys of a view from its first frame on, unless somebody types into a field; arrows stay with what scrolls by them. */
 export function useKeys(keys: Record<string, () => void>): void {
   const known = useRef(keys);
   known.current = keys;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const { target } = event;
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;

@@ -1,6 +1,6 @@
 /** The editor of a report: the text, beside it what it will look like, and what to do when somebody else was faster. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { edit, getReport, Refused, renderText } from "../api";
 import type { Report } from "../types";
 import { dropDraft, keepDraft, type Draft } from "./draft";
@@ -63,7 +63,7 @@ export function Editor({ file, folder, draft, stored, onDone }: EditorProps) {
     if (isSave) void save(etag);
     else cancel();
   };
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   const take = (report: Report) => {
     setText(report.text);
     setEtag(report.etag);

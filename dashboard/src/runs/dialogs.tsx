@@ -1,7 +1,7 @@
 /** What is asked before something is changed: in native dialogs, which keep the focus and give it back. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { runs } from "../state";
 import { asked } from "./asked";
 import { remove, save, tagsIn } from "./edits";
@@ -20,7 +20,7 @@ function Dialog({ title, isWide = false, children }: { title: string; isWide?: b
   const closed = () => {
     if (asked.value === own) asked.value = null; // the next may be open by now
   };
-  useEffect(() => box.current?.showModal(), []);
+  useLayoutEffect(() => box.current?.showModal(), []);
   return (
     <dialog ref={box} class={isWide ? "asked wide" : "asked"} aria-labelledby="asked-title" onClose={closed}>
       <h2 id="asked-title">{title}</h2>

@@ -1,12 +1,12 @@
 /** A button that opens a small panel below it. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export function Menu({ label, title, children }: { label: ComponentChildren; title: string; children: () => ComponentChildren }) {
   const box = useRef<HTMLDivElement>(null);
   const [isOpen, show] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isOpen) return;
     box.current?.querySelector<HTMLElement>("[role=dialog] :is(input, button, select)")?.focus();
     const outside = (event: Event) => {

@@ -2,7 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 const KEPT = "ml-logger-split";
 const LEAST = 15;
@@ -79,7 +79,7 @@ export function Split({ table, charts }: { table: ComponentChildren; charts: Com
 
 function Bar({ box }: { box: { current: HTMLDivElement | null } }) {
   const bar = useRef<HTMLDivElement>(null);
-  useEffect(() => dragging(bar.current as HTMLElement, box.current as HTMLElement), []);
+  useLayoutEffect(() => dragging(bar.current as HTMLElement, box.current as HTMLElement), []);
   const key = (event: KeyboardEvent) => {
     const { share } = kept.value;
     const next = { ArrowLeft: share - STEP, ArrowUp: share - STEP, ArrowRight: share + STEP, ArrowDown: share + STEP, Home: LEAST, End: MOST }[event.key];

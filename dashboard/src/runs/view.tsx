@@ -15,8 +15,9 @@ import { RunTable } from "./table";
 import { HelpButton, Toolbar } from "./toolbar";
 
 export function RunsView() {
-  useLayoutEffect(follow, []); // before the page is laid out: what is drawn at once is laid out once
-  useEffect(() => {
+  // Before the page is laid out: what is drawn at once is laid out once, and keys work once it is seen.
+  useLayoutEffect(follow, []);
+  useLayoutEffect(() => {
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
   }, []);
