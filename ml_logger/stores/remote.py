@@ -196,10 +196,10 @@ class RemoteStore(Store):
         deadline = Deadline(timeout)
         while not sender.progress.wait(last, Deadline(min(_GLANCE, deadline.left() or _GLANCE))):
             left = f"{plural(last - sender.progress.settled, 'record')} not delivered, kept in the spool"
-            if sender.denied:
-                raise Refused(f"{left}: {sender.error}")
-            if deadline.passed() and sender.error:
-                raise ServerUnavailable(f"{left}: {sender.error}")
+            if sender.outage.denied:
+                raise Refused(f"{left}: {sender.outage.error}")
+            if deadline.passed() and sender.outage.error:
+                raise ServerUnavailable(f"{left}: {sender.outage.error}")
             if deadline.passed():
                 raise DeliveryTimeout(f"{left}: the server takes longer than {timeout:g} s")
 
@@ -302,6 +302,6 @@ class RemoteStore(Store):
             unsent_bytes=size,
             rejected=sender.rejected,
             dropped=sender.spool.dropped,
-            error=sender.error or refused,
+            error=sender.outage.error or refused,
             oldest=None if made is None else max(0.0, time.time() - made),
         )

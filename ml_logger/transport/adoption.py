@@ -68,7 +68,7 @@ class Adoption:
                 sender.meanwhile = partial(_tell, self._meanwhile, spool)
             try:
                 done = sender.send_whatever_happens(deadline or Deadline(None))
-                self.why = sender.error or ""
+                self.why = sender.outage.error or ""
             finally:
                 self._sender = None
                 spool.close()
@@ -100,7 +100,7 @@ class Adoption:
     def is_denied(self) -> bool:
         """Whether the server, just now, did not take the token."""
         sender = self._sender
-        return sender is not None and sender.denied
+        return sender is not None and sender.outage.denied
 
     def poke(self) -> None:
         """Try again now, if it waits."""

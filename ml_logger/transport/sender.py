@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -14,19 +13,16 @@ from ml_logger.stores.base import Deadline, Progress
 from ml_logger.transport import frames, protocol
 from ml_logger.transport.batches import Batch
 from ml_logger.transport.http import HttpTransport
+from ml_logger.transport.outage import FIRST_DELAY, Outage
 from ml_logger.transport.spool import Spool
 from ml_logger.transport.wire import MEANWHILE_EVERY, Reply, catalog_of, number_of
 
-FIRST_DELAY = 0.1
-LONGEST_DELAY = 10.0
 #: After a batch of so many frames the stream is busy, and the linger is so many times as long: each request takes the
 #: interpreter from the training. The first record after a pause waits so many seconds, for what is logged with it.
 BUSY, BUSY_LINGER, MOMENT = 25, 4, 0.005
 #: A batch is made so large that its request takes about so many seconds, but no smaller than so many bytes: on a slow
 #: line a large one would run into a time limit, and never arrive.
 REQUEST_SECONDS, SMALLEST_BATCH = 5.0, 64 * 2**10
-#: An outage is announced when it has lasted this long, in seconds: a restarting server is no news.
-PATIENCE = 1.0
 
 
 class Sender:
@@ -45,8 +41,7 @@ class Sender:
         #: The thread that sends, see `start`.
         self.thread: threading.Thread | None = None
         self.idle = False
-        self.error: str | None = None
-        self.denied = False
+        self.outage = Outage(transport)
         self.rejected = 0
         self.last_answer = -1.0
         self._transport = transport
@@ -56,10 +51,6 @@ class Sender:
         # Not an Event: setting one from a signal handler that has interrupted just that waits for itself for ever.
         self._pokes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopped = False
-        self._failing_since: float | None = None
-        self._announced = False
-        self._denial = ""
-        self._failures = 0
         self._limit = protocol.BATCH_SIZE
         self._last_count = 0
         self._started_over = False
@@ -98,7 +89,7 @@ class Sender:
             try:
                 return self.send_pending(deadline)
             except Exception as error:  # a thread that dies would keep everything behind it, and nobody would know
-                self._wait(self._failed(f"sending to {self._transport.url} failed: {type(error).__name__}: {error}"))
+                self._wait(self.outage.add(f"sending to {self._transport.url} failed: {type(error).__name__}: {error}"))
             if self._stopped or deadline.passed():
                 return False
 
@@ -181,7 +172,7 @@ class Sender:
             reply = self._transport.post_batch(self.spool.writer, body, timeout, self._look_after)
         except ServerUnavailable as error:
             self._limit = max(SMALLEST_BATCH, self._limit // 2)
-            return self._failed(str(error))
+            return self.outage.add(str(error))
         self.last_answer = time.monotonic()
         if reply.status == 200:
             self._fit_limit(len(body), self.last_answer - started)
@@ -194,17 +185,10 @@ class Sender:
             return 0.0
         reason = reply.body.get("error") or "this is no ml-logger server, or something stands before it"
         said = f"{self._transport.url} answered {reply.status}: {self._transport.said(reason)}"
-        self.denied = reply.status in (401, 403)
-        if self.denied:
-            self._tell_denied(said)
-        return self._failed(said, reply.retry_after)
-
-    def _tell_denied(self, said: str) -> None:
-        """Say at once that we are not let in: once for all who send to this server, however often they try."""
-        if said != self._denial and said not in self._transport.told:
-            notice(f"{said}; records are kept, and sent once that is mended")
-        self._transport.told.add(said)
-        self._denial, self._announced = said, True
+        self.outage.denied = reply.status in (401, 403)
+        if self.outage.denied:
+            self.outage.deny(said)
+        return self.outage.add(said, reply.retry_after)
 
     def _fit_limit(self, size: int, seconds: float) -> None:
         wanted = REQUEST_SECONDS * size / max(seconds, 1e-6) if seconds > REQUEST_SECONDS else 2.0 * self._limit
@@ -223,11 +207,12 @@ class Sender:
         except (TypeError, ValueError, KeyError):
             return self._nonsense(reply)
         if committed < batch.first:
-            return self._failed(f"{self._transport.url} acknowledged nothing of what it was sent")
+            return self.outage.add(f"{self._transport.url} acknowledged nothing of what it was sent")
         seq = min(committed, batch.last)  # more of it may have arrived, in a larger batch whose answer did not
         for number, reason in refusals:
             self._reject(batch, number, reason)
-        self._recovered()
+        self.outage.end()
+        self._started_over = False
         self.spool.remember_catalog(catalog)
         self.spool.acknowledge(batch, seq)
         self._last_count = len(batch.stops)
@@ -235,7 +220,7 @@ class Sender:
         return 0.0
 
     def _nonsense(self, reply: Reply) -> float:
-        return self._failed(f"{self._transport.url} answered nonsense: {self._transport.said(reply.body)}")
+        return self.outage.add(f"{self._transport.url} answered nonsense: {self._transport.said(reply.body)}")
 
     def _reject(self, batch: Batch, seq: int, reason: str) -> None:
         if not batch.first <= seq <= batch.last or seq in self.progress.refused:
@@ -260,7 +245,7 @@ class Sender:
             self.spool.rewind(seq)
             return FIRST_DELAY if seq == batch.first else 0.0
         if self._started_over:
-            return self._failed(f"{self._transport.url} contradicts itself: it expects a record that it never had")
+            return self.outage.add(f"{self._transport.url} contradicts itself: it expects a record that it never had")
         # What another memory has acknowledged may well be in the files: sent again it would be there twice.
         self._start_over(batch.first)
         return 0.0
@@ -294,34 +279,11 @@ class Sender:
         # Frames with numbers but no bytes: their file was damaged or deleted under us.
         self._start_over(target + 1)
 
-    def _failed(self, error: str, retry_after: float | None = None) -> float:
-        now = time.monotonic()
-        self.error = error
-        self._failures += 1
-        if self._failing_since is None:
-            self._failing_since = now
-        if now - self._failing_since >= PATIENCE and not self._announced:
-            self._announced = True
-            notice(f"{error}; records are kept, and sent as soon as it takes them")
-        if retry_after is not None:
-            return min(retry_after, LONGEST_DELAY)
-        # Full jitter over an exponential ceiling: clients of a restarted server come back spread out, not at once.
-        ceiling = min(LONGEST_DELAY, FIRST_DELAY * float(2 ** min(self._failures - 1, 10)))
-        return random.uniform(0.5, 1.0) * ceiling  # nosec B311 # it spreads clients, and hides nothing
-
-    def _recovered(self) -> None:
-        if self._denial in self._transport.told:
-            self._transport.told.clear()
-            notice(f"{self._transport.url} lets us in again: records are being sent")
-        elif self._announced and not self._denial:
-            notice(f"{self._transport.url} is back: records are being sent again")
-        self.error, self._failing_since, self._announced, self._failures = None, None, False, 0
-        self.denied, self._denial, self._started_over = False, "", False
-
     def say_unsent(self, unsent: int, size: int, in_memory: int) -> None:
         """Tell what a writer that is closed leaves behind: how many records and bytes, and what is lost."""
         url = self._transport.url
-        to = f"{url} ({self.error.removeprefix(f'{url} ')})" if self.error else url
+        error = self.outage.error
+        to = f"{url} ({error.removeprefix(f'{url} ')})" if error else url
         if in_memory:
             notice(
                 f"lost, as the spool took no more and memory was all they had: the last {plural(in_memory, 'record')} "
