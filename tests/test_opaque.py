@@ -45,6 +45,9 @@ class Color(enum.Enum):
     RED = 1
     BLUE = "b"
 
+    def __reduce_ex__(self, protocol: object) -> tuple[type, tuple[object]]:
+        return type(self), (self.value,)  # as all Pythons but 3.11.0 to 3.11.3 do
+
 
 class Frozen:
     """Stands for a class whose objects may be keys."""
@@ -114,6 +117,9 @@ class Point:
 class Kind(enum.Enum):
     A = 1
     B = 2
+
+    def __reduce_ex__(self, protocol):
+        return type(self), (self.value,)
 
 class Names(list):
     pass
@@ -222,6 +228,24 @@ def test_an_opaque_object_is_shown_shortly() -> None:
 
 
 # -- what says so -----------------------------------------------------------------------------------------------------
+
+
+class Size(enum.Enum):
+    """Stands for an enum of a program that runs with Python 3.11.0 to 3.11.3."""
+
+    SMALL = 1
+
+    def __reduce_ex__(self, protocol: object) -> tuple[object, tuple[object, str]]:
+        return getattr, (type(self), self.name)
+
+
+@BOTH
+@pytest.mark.parametrize("protocol", range(6))
+def test_an_enum_that_is_stored_by_its_name_is_told_as_that(protocol: int, paranoid: bool) -> None:
+    """Some Pythons store `getattr(Size, "SMALL")`: it is kept as an object, and nothing is looked up."""
+    module = "builtins" if protocol >= 3 else "__builtin__"
+    told = Opaque(module, "getattr", (Opaque(__name__, "Size"), "SMALL"))
+    assert read(pickle.dumps(Size.SMALL, protocol), paranoid) == told
 
 
 @BOTH
