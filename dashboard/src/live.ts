@@ -2,7 +2,7 @@
 
 import { effect, signal } from "@preact/signals";
 import { getRuns, openLive, type LiveQuestion } from "./api";
-import { takeRuns, version } from "./state";
+import { isLetIn, runs, takeRuns, version } from "./state";
 import type { Line, RunsAnswer } from "./types";
 import { Messages, type Message } from "./wire";
 
@@ -52,7 +52,9 @@ function question(): LiveQuestion {
     watcher.keys?.forEach((key) => keys.add(key));
     if (watcher.x !== undefined) xs.add(watcher.x);
     watcher.files?.forEach((file) => files.add(file));
-    for (const [run, known] of watcher.rows?.() ?? []) rows[run] = Math.min(known, rows[run] ?? Infinity);
+    for (const [run, known] of watcher.rows?.() ?? []) {
+      if (runs.value.has(run)) rows[run] = Math.min(known, rows[run] ?? Infinity); // others were there for somebody else
+    }
   }
   return { runs: version.value, watch: { keys: [...keys], xs: [...xs], runs: rows }, files: [...files] };
 }
@@ -65,10 +67,12 @@ export function again(after: number): void {
 
 async function listen(): Promise<void> {
   attempt?.abort();
-  if (document.hidden) {
+  // Where nobody looks: browsers have but six connections to a server for all of its pages. Nor is there news for who
+  // is not let in any more.
+  if (document.hidden || !isLetIn.value) {
     attempt = null;
     connected.value = false;
-    return; // nobody looks, and browsers have but six connections to a server for all of its pages
+    return;
   }
   const mine = (attempt = new AbortController());
   try {

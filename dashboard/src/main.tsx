@@ -5,7 +5,7 @@ import { render } from "preact";
 import { beginSession, getSession, turnedAway } from "./api";
 import { App } from "./app";
 import { loadRuns } from "./live";
-import { isLetIn, session } from "./state";
+import { forgetRuns, isLetIn, session } from "./state";
 import type { Session } from "./types";
 
 function decoded(token: string): string {
@@ -36,6 +36,9 @@ async function main(): Promise<void> {
   session.value = told() ?? (await getSession());
   effect(() => {
     if (turnedAway.value) void getSession().then((told) => (session.value = told), () => undefined);
+  });
+  effect(() => {
+    if (!isLetIn.value) forgetRuns();
   });
   if (isLetIn.value) await Promise.race([loadRuns(), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
   render(<App />, document.getElementById("app") as HTMLElement);

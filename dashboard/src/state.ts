@@ -28,6 +28,13 @@ export function takeRuns(answer: RunsAnswer, isDelta: boolean): void {
   if (answer.complete !== undefined) complete.value = answer.complete;
 }
 
+/** Forget all runs: whoever is let in next may see others. */
+export function forgetRuns(): void {
+  runs.value = new Map();
+  version.value = null;
+  complete.value = false;
+}
+
 const list = (name: string) => computed(() => new Set((route.value.query.get(name) ?? "").split(",").filter(Boolean).map(decodeURIComponent)));
 
 /** A list of names as it stands in the address. */

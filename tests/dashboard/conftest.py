@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+import requests
 
 from ml_logger import tokens
 from ml_logger.dashboard import build
 from ml_logger.testing import Server
 from tests.dashboard.runs import fill
+from tests.programs import wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -69,6 +71,7 @@ def site(dashboard: None, logged: Path) -> Iterator[Server]:
     """A server over a folder with runs, for tests that leave it alone."""
     server = Server(logged)
     server.start()
+    _wait_for_rows(server)
     yield server
     server.stop()
 
@@ -83,7 +86,9 @@ def contexts() -> list[BrowserContext]:
 def own_site(dashboard: None, logged: Path, tmp_path: Path, contexts: list[BrowserContext]) -> Iterator[Server]:
     """A server over such a folder that is this test's own."""
     shutil.copytree(logged, tmp_path / "own", ignore=shutil.ignore_patterns(".ml_logger"))
-    yield from _serving(tmp_path / "own", contexts)
+    for server in _serving(tmp_path / "own", contexts):
+        _wait_for_rows(server)
+        yield server
 
 
 @pytest.fixture
@@ -106,6 +111,16 @@ def _serving(data: Path, contexts: list[BrowserContext]) -> Iterator[Server]:
     yield server
     _close(contexts)
     server.stop()
+
+
+def _wait_for_rows(server: Server) -> None:
+    """Wait until the server has all runs in its index: before, pages fill bit by bit."""
+
+    def is_whole() -> bool:
+        told = requests.get(f"{server.url}/v1/runs", timeout=30).json()
+        return bool(told["complete"]) and all(run["rows"] > 0 for run in told["runs"])
+
+    wait_until(is_whole)
 
 
 def _close(contexts: list[BrowserContext]) -> None:

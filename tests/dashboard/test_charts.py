@@ -385,7 +385,7 @@ def test_panels_of_a_folder_come_first(open_page: Callable[..., Page], own_site:
     page = open_page(address(own_site, sel=chosen(*RUNS[:2])))
     assert len(drawn(page, "Rewards", "plot.picture.curves.length === 4")["curves"]) == 4
     pictures = chart(page, "**/*.png").get_by_role("img")
-    pictures.first.wait_for()
+    pictures.nth(1).wait_for()
     page.wait_for_function("() => [...document.querySelectorAll('.files img')].every((one) => one.naturalWidth > 0)")
     assert pictures.count() == 2
 

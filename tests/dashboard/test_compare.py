@@ -58,6 +58,7 @@ def test_parameters_that_differ_are_shown(page: Page, site: Server) -> None:
 def test_runs_are_added_and_taken_out(page: Page, site: Server) -> None:
     """The address follows, so that it can be sent to somebody."""
     compare(page, site, SPECIAL)
+    page.get_by_role("banner").get_by_role("status").get_by_text(f"{len(RUNS)} runs").wait_for()
     page.get_by_label("Add a run").fill(OTHER)
     page.get_by_role("columnheader", name=OTHER).wait_for()
     page.reload()

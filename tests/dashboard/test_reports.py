@@ -178,6 +178,7 @@ def test_a_report_that_others_write_is_shown_anew(own_site: Server, open_page: C
 def test_reports_are_listed_and_can_be_reached(report: Page) -> None:
     """Beside a report stand all others; a link to one, and to a part of it, leads there."""
     others = report.get_by_role("navigation", name="Reports")
+    others.get_by_role("link").nth(1).wait_for()
     assert others.get_by_role("link").all_inner_texts() == ["door", "door/lr-0.001/seed-0"]
     others.get_by_role("link", name="door/lr-0.001/seed-0").click()
     report.get_by_role("heading", name="A door").wait_for()
@@ -241,7 +242,7 @@ def test_who_saves_second_is_told_and_loses_nothing(
     assert path.read_text() == "# Theirs"
     assert page.get_by_role("textbox", name="Text of the report").input_value() == "# Mine"
     alert.get_by_role("button", name="Save mine over it").click()
-    page.get_by_role("heading", name="Mine").wait_for()
+    page.get_by_role("article", name="door").get_by_role("heading", name="Mine").wait_for()
 
     assert path.read_text() == "# Mine"
     assert all("409" in trouble for trouble in troubles)

@@ -68,6 +68,7 @@ def test_a_run_gets_a_name_tags_and_a_note(table: Page, own_site: Server) -> Non
     assert cell(table, "door/the-best", "tags").split() == ["paper", "best", "one"]
     told = json.loads((own_site.data_dir / "door/the-best/.run.json").read_text())
     assert (told["tags"], told["note"]) == (["paper", "best one"], "Look at step 123.")
+    expect(dialog).to_have_count(0)
     table.get_by_role("searchbox", name="Search runs").fill("tag:best note:123")
     wait_for_runs(table, ["door/the-best"])
 
@@ -77,8 +78,12 @@ def test_a_name_that_is_taken_is_refused(table: Page, troubles: list[str]) -> No
     table.keyboard.type("je")
     dialog = table.get_by_role("dialog", name=f"Edit {BY_NAME[0]}")
     dialog.get_by_label("Name").fill(BY_NAME[1])
+    dialog.get_by_label("Tags").fill("some, tags")
+    dialog.get_by_label("Note").fill("A note.")
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_role("alert")).not_to_be_empty()
+    told = [dialog.get_by_label(label).input_value() for label in ("Name", "Tags", "Note")]
+    assert told == [BY_NAME[1], "some, tags", "A note."]
     dialog.get_by_role("button", name="Cancel").click()
     wait_for_runs(table, BY_NAME)
     assert len(troubles) == 1 and "409" in troubles.pop()

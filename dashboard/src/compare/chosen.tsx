@@ -35,7 +35,7 @@ export function Chosen({ chosen }: { chosen: readonly string[] }) {
           </li>
         ))}
       </ul>
-      <input list="otherruns" aria-label="Add a run" placeholder="Add a run" onInput={add} />
+      <input list="otherruns" aria-label="Add a run" placeholder="Add a run" onInput={add} onChange={add} />
       <datalist id="otherruns">
         {others.map((name) => (
           <option key={name} value={name} />

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decoded, Finder, groups, isText, laidOut, lastLines, marked } from "./lines";
+import { decoded, Finder, firstLine, groups, isText, laidOut, lastLine, marked } from "./lines";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
@@ -16,10 +16,12 @@ test("text is told from other bytes", () => {
   expect(isText(new Uint8Array())).toBe(true);
 });
 
-test("the end of a text begins with a line", () => {
-  expect(lastLines("one\ntwo\nthree\n", 8)).toBe("three\n");
-  expect(lastLines("one\n", 8)).toBe("one\n");
-  expect(lastLines("x".repeat(20), 8)).toBe("x".repeat(8));
+test("a part of a file has whole lines where it has any", () => {
+  const edges = (text: string) => [firstLine(encode(text)), lastLine(encode(text))];
+  expect(edges("ne\ntwo\nthr")).toEqual([3, 7]);
+  expect(edges("one\n")).toEqual([0, 4]);
+  expect(edges("no end")).toEqual([0, 6]);
+  expect(edges("")).toEqual([0, 0]);
 });
 
 test("groups of lines are the text", () => {

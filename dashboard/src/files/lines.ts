@@ -17,12 +17,17 @@ export function isText(bytes: Uint8Array): boolean {
   return odd <= 1 + text.length / 50;
 }
 
-/** The end of a text, of at most so many characters, that begins with a line. */
-export function lastLines(text: string, most: number): string {
-  if (text.length <= most) return text;
-  const cut = text.slice(-most);
-  const line = cut.indexOf("\n");
-  return line < 0 || line === cut.length - 1 ? cut : cut.slice(line + 1);
+const NEWLINE = 10;
+
+/** Where the first line begins that is whole in a part of a file; where the part does, if there is none. */
+export function firstLine(bytes: Uint8Array): number {
+  const at = bytes.indexOf(NEWLINE) + 1;
+  return at < bytes.length ? at : 0;
+}
+
+/** Where the last line ends that is whole in a part of a file; where the part does, if there is none. */
+export function lastLine(bytes: Uint8Array): number {
+  return bytes.lastIndexOf(NEWLINE) + 1 || bytes.length;
 }
 
 /** Lines in groups, so that a browser lays out only those in view. Each keeps its line breaks. */

@@ -123,7 +123,7 @@ function Scrolled({ rows, file, address, toggle }: ScrolledProps) {
     if (box.current) sizes.observe(box.current);
     return () => sizes.disconnect();
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (wanted.current) box.current?.querySelector<HTMLElement>(`[data-at="${at}"]`)?.focus();
     wanted.current = false;
   });

@@ -1,11 +1,11 @@
 /** A text file: its beginning or its end, what is added to it, and what is found in all of it. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { getBytes } from "../api";
 import { watch } from "../live";
 import { formatCount } from "../runs/values";
 import { bytes } from "./format";
-import { decoded, Finder, groups, lastLines, marked, type Found } from "./lines";
+import { decoded, Finder, firstLine, groups, lastLine, marked, type Found } from "./lines";
 
 /** Bytes that are read at once, and characters that are kept of a log that grows. */
 const PART = 128 * 1024;
@@ -15,64 +15,83 @@ const SEARCHED = 2 ** 19;
 const GROUP = 200;
 const LINE = 19;
 
+/** Text next to other text of a file: bytes `[from, to)`. */
 interface Part {
   text: string;
   from: number;
   to: number;
 }
 
-const NOTHING: Part = { text: "", from: 0, to: 0 };
+type Edge = "begin" | "end" | "none";
 
-/** Read a range of a file; of an empty one nothing can be asked. */
-async function part(file: string, from: number, to: number): Promise<Part> {
+/** Read a range of a file, of which one edge may be moved to where a line begins; of an empty one nothing can be asked. */
+async function part(file: string, from: number, to: number, edge: Edge): Promise<Part> {
   const data = to > from ? await getBytes(file, from, to) : new Uint8Array();
-  return { text: decoded(data, from > 0), from, to: from + data.length };
+  const first = edge === "begin" ? firstLine(data) : 0;
+  const last = edge === "end" ? lastLine(data) : data.length;
+  return { text: decoded(data.subarray(first, last), from + first > 0), from: from + first, to: from + last };
+}
+
+/** Parts without those at the begin that are too much. */
+function newest(parts: readonly Part[]): readonly Part[] {
+  const end = parts.at(-1)?.to ?? 0;
+  const kept = parts.filter(({ from }) => end - from <= KEPT);
+  return kept.length ? kept : parts.slice(-1);
 }
 
 /** The part of a file that is shown, and how to get more of it; a tail goes on as the file grows. */
 function usePart(file: string, size: number, isTail: boolean) {
-  const [shown, show] = useState<Part>(NOTHING);
+  const [parts, show] = useState<readonly Part[]>([]);
   const [now, grow] = useState(size);
   const [error, fail] = useState("");
   const round = useRef({});
   const known = useRef(size);
-  const read = async (from: number, to: number, join: (old: Part, more: Part) => Part): Promise<void> => {
+  const read = useRef(parts);
+  const turn = useRef(Promise.resolve());
+  /** Read what is next to what is there, one after another: each range is chosen when all before it are there. */
+  const next = (range: (from: number, to: number) => [number, number, Edge], join: (old: readonly Part[], more: Part) => readonly Part[]): void => {
     const mine = round.current;
-    try {
-      const more = await part(file, from, to);
-      if (mine === round.current) show((old) => join(old, more));
-    } catch (reason) {
-      if (mine === round.current) fail(reason instanceof Error ? reason.message : String(reason));
-    }
+    turn.current = turn.current.then(async () => {
+      if (mine !== round.current) return;
+      try {
+        const more = await part(file, ...range(read.current[0]?.from ?? 0, read.current.at(-1)?.to ?? 0));
+        if (mine !== round.current) return;
+        show((read.current = join(read.current, more)));
+        fail("");
+      } catch (reason) {
+        if (mine === round.current) fail(reason instanceof Error ? reason.message : String(reason));
+      }
+    });
   };
+  const before = () => next((from) => [Math.max(0, from - PART), from, from > PART ? "begin" : "none"], (old, more) => [more, ...old]);
+  const after = () => next((_, to) => [to, Math.min(known.current, to + PART), known.current > to + PART ? "end" : "none"], (old, more) => [...old, more]);
   const begin = (length: number) => {
     round.current = {};
+    turn.current = Promise.resolve();
     known.current = length;
     grow(length);
     fail("");
-    const from = isTail ? Math.max(0, length - PART) : 0;
-    void read(from, Math.min(length, from + PART), (_, more) => (from > 0 ? { ...more, text: lastLines(more.text, PART - 1) } : more));
+    const first = (_: readonly Part[], more: Part) => [more];
+    if (isTail) next(() => [Math.max(0, length - PART), length, length > PART ? "begin" : "none"], first);
+    else next(() => [0, Math.min(length, PART), length > PART ? "end" : "none"], first);
   };
   useEffect(() => {
-    show(NOTHING);
+    show((read.current = []));
     begin(size);
     return watch({
       files: [file],
       onFile: (key, length) => {
         if (key !== file || length === null) return;
-        const before = known.current;
+        const isLess = length < known.current;
         known.current = length;
         grow(length);
-        if (length < before) begin(length);
-        else if (isTail) void read(before, length, (old, more) => ({ text: lastLines(old.text + more.text, KEPT), from: old.from, to: more.to }));
+        if (isLess) begin(length);
+        else if (isTail) next((_, to) => [to, known.current, "none"], (old, more) => newest([...old, more]));
       },
     });
   }, [file, isTail]);
-  const more = () => {
-    if (isTail) void read(Math.max(0, shown.from - PART), shown.from, (old, before) => ({ text: before.text + old.text, from: before.from, to: old.to }));
-    else void read(shown.to, Math.min(now, shown.to + PART), (old, after) => ({ text: old.text + after.text, from: old.from, to: after.to }));
-  };
-  return { shown, now, error, more };
+  const shown = { text: parts.map(({ text }) => text).join(""), from: parts[0]?.from ?? 0, to: parts.at(-1)?.to ?? 0 };
+  return { shown, now, error, more: isTail ? before : after };
 }
 
 /** What a word is found in, in the whole file, part by part. */
@@ -142,7 +161,7 @@ export function TextFile({ file, size, tail = false }: TextProps) {
 export function Lines({ text, isTail = false, name }: { text: string; isTail?: boolean; name: string }) {
   const box = useRef<HTMLPreElement>(null);
   const stays = useRef(true);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const { current } = box;
     if (current && isTail && stays.current) current.scrollTop = current.scrollHeight;
   }, [text, isTail]);

@@ -1,5 +1,6 @@
 /** A report as one file: with its pictures and charts in it, without scripts, for people who have no server. */
 
+import { fileAddress } from "../api";
 import { drawing, type Exported } from "../charts/export";
 import { escaped } from "../charts/svg";
 import { runs } from "../state";
@@ -57,7 +58,8 @@ function latin(text: string): string {
 }
 
 async function putInside(picture: HTMLImageElement | HTMLVideoElement): Promise<void> {
-  const source = picture.getAttribute("src") ?? "";
+  const { key } = picture.dataset; // a drawing gets its address when it has come, see `show`
+  const source = picture.getAttribute("src") ?? (key === undefined ? "" : fileAddress(key));
   if (source.startsWith("data:")) return;
   try {
     const answer = await fetch(source);
@@ -85,7 +87,7 @@ async function addressOf(data: Blob, source: string): Promise<string> {
   });
 }
 
-const KINDS: Record<string, string> = { avif: "image/avif", bmp: "image/bmp", mp4: "video/mp4", webm: "video/webm", ogv: "video/ogg", mov: "video/quicktime", m4v: "video/mp4" };
+const KINDS: Record<string, string> = { avif: "image/avif", bmp: "image/bmp", svg: "image/svg+xml", mp4: "video/mp4", webm: "video/webm", ogv: "video/ogg", mov: "video/quicktime", m4v: "video/mp4" };
 
 /** What only the page needs, or what would do something there. */
 function strip(element: Element): void {

@@ -37,11 +37,12 @@ function useReport(file: string): { report: Report | null | undefined; fault: st
   const [report, take] = useState<Report | null | undefined>(undefined);
   const [fault, say] = useState("");
   const asked = useRef(0);
+  const newest = useRef<Promise<unknown>>(Promise.resolve());
   const again = async () => {
     const mine = ++asked.current;
     // Asked in two steps, as browsers report each 404 as an error, and no report is none.
     const ask = async () => ((await fileEntry(file)) ? getReport(file) : null);
-    await ask().then(
+    newest.current = ask().then(
       (found) => mine === asked.current && (say(""), take((known) => (known && known.etag === found?.etag ? known : found))),
       (error: unknown) => {
         if (mine !== asked.current) return;
@@ -49,6 +50,7 @@ function useReport(file: string): { report: Report | null | undefined; fault: st
         say(error instanceof Error ? error.message : String(error));
       },
     );
+    for (let last; last !== newest.current; ) await (last = newest.current); // what came meanwhile is newer
   };
   useEffect(() => {
     void again();

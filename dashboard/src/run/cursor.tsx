@@ -1,6 +1,6 @@
 /** The one step that all evidence is of: a slider, buttons and keys; the address keeps it. */
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { marked } from "../charts/marked";
 import { useKeys } from "../keyboard";
 import { route, setQuery } from "../route";
@@ -38,7 +38,7 @@ export function StepBar({ steps }: { steps: readonly number[] }) {
     return () => clearTimeout(timer);
   });
   const step = steps[at] ?? null;
-  useEffect(() => void (marked.value = step), [step]);
+  useLayoutEffect(() => void (marked.value = step), [step]);
   useEffect(() => () => void (marked.value = null), []);
   if (steps.length < 2) return null;
   return (

@@ -38,7 +38,7 @@ export function Tabs({ tabs, label }: { tabs: readonly Tab[]; label: string }) {
             aria-selected={id === chosen.id}
             aria-controls={id === chosen.id ? "tabpanel" : undefined}
             tabIndex={id === chosen.id ? 0 : -1}
-            onClick={() => setQuery({ tab: id === tabs[0]?.id ? null : id })}
+            onClick={() => setQuery({ tab: id })}
           >
             {name}
             {count !== undefined && <span class="count"> {formatCount(count)}</span>}

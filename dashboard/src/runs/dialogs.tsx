@@ -117,17 +117,17 @@ function Edit({ names }: { names: string[] }) {
         {isOne && (
           <label>
             Name
-            <input name="to" value={one.run} required autocomplete="off" spellcheck={false} />
+            <input name="to" defaultValue={one.run} required autocomplete="off" spellcheck={false} />
           </label>
         )}
         <label>
           {isOne ? "Tags, with commas between" : "Tags that all of them have, with commas between"}
-          <input name="tags" value={tagsIn(chosen).join(", ")} autocomplete="off" autofocus />
+          <input name="tags" defaultValue={tagsIn(chosen).join(", ")} autocomplete="off" autofocus />
         </label>
         {isOne && (
           <label>
             Note
-            <textarea name="note" rows={4} value={one.note} />
+            <textarea name="note" rows={4} defaultValue={one.note} />
           </label>
         )}
         <p role="alert">{fault}</p>
