@@ -265,6 +265,18 @@ def _set(chars: str) -> str:
     return found
 
 
+def check_apart(source: str, target: str) -> tuple[str, str]:
+    """Check two keys of which one is moved or copied to the other, and return them in their one spelling.
+
+    Raises:
+        InvalidKey: one is none, they are the same, or one lies within the other.
+    """
+    source, target = check(source), check(target)
+    if source == target or target.startswith(f"{source}/") or source.startswith(f"{target}/"):
+        raise InvalidKey(f"{source!r} cannot be put in the place of {target!r}: one lies within the other")
+    return source, target
+
+
 def literal(key: str) -> str:
     """Return the glob that matches one key and nothing else.
 

@@ -43,6 +43,7 @@ LAYERS = [
         "tokens",
         "stores.folder",
         "stores.walk",
+        "stores.ground",
         "stores.memory",
         "stores.local",
         "transport",

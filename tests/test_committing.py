@@ -351,6 +351,36 @@ def test_a_change_of_names_that_fails_is_made_later(folder: Folder, monkeypatch:
     assert (folder.root / "b").read_bytes() == b"one"
 
 
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_data_folder_that_is_moved_in_the_middle_of_a_commit(
+    folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_replaced: bool
+) -> None:
+    """Nothing is acknowledged or put where the folder was, or into another there; it goes on when it is back."""
+    real, away, moved = Committer._check_alive, tmp_path / "away", list[bool]()
+
+    def look_then_move(committer: Committer) -> None:
+        real(committer)
+        if not moved:
+            moved.append(True)
+            folder.root.rename(away)
+            if is_replaced:
+                folder.root.mkdir()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Committer, "_check_alive", look_then_move)
+        body = append(1) + append(2, key="new/b") + frames.encode(3, Op.WRITE, b"c", b"whole")
+        answers = commit_in(folder, body)
+    left = sorted(folder.root.rglob("*")) if is_replaced else [folder.root] * folder.root.exists()
+    if is_replaced:
+        shutil.rmtree(folder.root)
+    away.rename(folder.root)
+    commit_in(folder, body + append(4))
+
+    assert [answer.status for answer in answers] == [503]
+    assert left == []
+    assert [(folder.root / key).read_bytes() for key in ("run/a", "new/b", "c")] == [b"xx", b"x", b"whole"]
+
+
 @pytest.mark.parametrize("name", ["lock", "catalog.db", ""])
 def test_a_server_without_its_bookkeeping_stops(filled: Server, name: str) -> None:
     """Once its lock or catalog is gone, a server acknowledges nothing more and ends with status 1."""

@@ -55,6 +55,8 @@ class Committer:
     """
 
     def __init__(self, folder: Folder, catalog: Catalog, *, power: bool, fail: Callable[[str], object]) -> None:
+        # Pinned: no frame of a group goes elsewhere when somebody moves the data folder in the middle of it.
+        folder = Folder(folder.root, follow_links=folder.follow_links, pinned=True)
         self._folder = folder
         self._catalog = catalog
         self._power = power
@@ -72,7 +74,6 @@ class Committer:
         self._commits = self._syncs = 0
         self._tidy_at = time.monotonic() + TIDY_EVERY
         self._look_for_uploads = time.monotonic() + LOOK_FOR_UPLOADS
-        self._root = _identity(folder.root)
         self._bookkeeping = {path: _identity(path) for path in map(folder.private, ("lock", "catalog.db"))}
         rebuild(folder, catalog)
         recover(folder, catalog, self.appends)
@@ -111,6 +112,7 @@ class Committer:
             self._tidy()
         self.appends.close()
         self._catalog.close()
+        self._folder.ground.release()
 
     def _run(self) -> None:
         while True:
@@ -282,8 +284,7 @@ class Committer:
     def _check_alive(self) -> None:
         if self._failed:
             raise OSError(errno.EAGAIN, self._failed)
-        if _identity(self._folder.root) != self._root:
-            raise OSError(errno.EAGAIN, f"the data folder {self._folder.root} was removed or replaced")
+        self._folder.ground.check()
         for path, identity in self._bookkeeping.items():
             if _identity(path) != identity:
                 # Nothing keeps a second server out now, and nothing that is committed would be found again.

@@ -45,11 +45,8 @@ def apply(intent: Intent, folder: Folder, appends: Appends) -> None:
     try:
         if intent.action == "remove":
             folder.remove(intent.key)
-        elif intent.action == "move":
-            folder.move(intent.source, intent.key)
         else:
-            with folder.parent(intent.key, create=True) as (fd, name):
-                os.rename(folder.root / intent.source, name, dst_dir_fd=fd)
+            folder.move(intent.source, intent.key)
     except FileNotFoundError:
         pass  # the source is gone: it was done before the crash
     except OSError as error:

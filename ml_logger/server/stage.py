@@ -14,7 +14,7 @@ from ml_logger.server.appends import Appends, OpenFile, Source
 from ml_logger.server.catalog import Catalog, Intent
 from ml_logger.server.effects import TRANSIENT, apply, check_move, sync_file_system, sync_path
 from ml_logger.server.trash import UNDO_SIZE, about_key, content_key, etag_in, place_of, split_discard, split_replace
-from ml_logger.stores.folder import Folder, check_apart
+from ml_logger.stores.folder import Folder
 from ml_logger.transport.frames import APPENDED, Frame, Op, Own, split_piece
 
 #: Up to this many files are synced one by one; beyond it the file system is, once.
@@ -113,7 +113,7 @@ class Stage:
             self._rename(content_key(undo), frame.key)
             self._intend("remove", place_of(undo), "")
         elif frame.op is Own.RENAME:
-            self._rename(*check_apart(frame.key, frame.payload.decode()))
+            self._rename(*keys.check_apart(frame.key, frame.payload.decode()))
         elif frame.op is Own.EMPTY:
             self._intend("remove", place_of(frame.key), "")
         else:
@@ -179,7 +179,7 @@ class Stage:
 
     def _transfer(self, frame: Frame) -> None:
         try:
-            _, target = check_apart(frame.key, str(frame.payload, "utf-8"))
+            _, target = keys.check_apart(frame.key, str(frame.payload, "utf-8"))
         except UnicodeDecodeError:
             raise RefusedFrame(f"{frame.key!r}: the target is not UTF-8") from None
         if frame.op is Op.MOVE:
@@ -233,6 +233,7 @@ class Stage:
                 lengths[file] = self._appends.write(file, self._sources[key])
             if self._power:
                 self._sync(names_changed=bool(applied))
+            self._folder.ground.check()  # what was staged by its path may be elsewhere
             numbers = self._commit_catalog(lengths, applied)
         except BaseException:
             self.abandon(lengths)

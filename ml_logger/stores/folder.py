@@ -15,8 +15,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ml_logger import keys
-from ml_logger.errors import InvalidKey, KeyNotFound, StorageFailed
+from ml_logger.errors import KeyNotFound, StorageFailed
 from ml_logger.stores.base import Data, Entry
+from ml_logger.stores.ground import Ground
 from ml_logger.stores.walk import DIRECTORY, is_key, walk
 
 READ_SIZE = 2**20
@@ -32,10 +33,12 @@ class Folder:
         root: the folder; it is created when something is first written.
         follow_links: whether symbolic links below the root are followed: right for a person's own disk, wrong for a
             server, which refuses them.
+        pinned: see `Ground`.
     """
 
-    def __init__(self, root: Path, *, follow_links: bool) -> None:
+    def __init__(self, root: Path, *, follow_links: bool, pinned: bool = False) -> None:
         self.root = root
+        self.ground = Ground(root, pinned=pinned)
         self.follow_links = follow_links
         self._nofollow = 0 if follow_links else os.O_NOFOLLOW
 
@@ -43,9 +46,7 @@ class Folder:
     def parent(self, key: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
         """Open the folder that holds a key, and give its descriptor and the last name of the key."""
         *folders, name = key.split("/")
-        if create:
-            self.root.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self.root, DIRECTORY)
+        fd = self.ground.open(create=create)
         try:
             for folder in folders:
                 inner = self._enter(fd, folder, create)
@@ -162,6 +163,7 @@ class Folder:
 
     def private(self, *names: str) -> Path:
         """Return a path of our own bookkeeping; the folder that holds it exists afterwards."""
+        self.ground.check()
         path = self.root.joinpath(keys.PRIVATE, *names)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
@@ -278,18 +280,6 @@ def write_all(file: int, data: bytes | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
-
-
-def check_apart(source: str, target: str) -> tuple[str, str]:
-    """Check two keys of which one is moved or copied to the other, and return them in their one spelling.
-
-    Raises:
-        InvalidKey: one is none, they are the same, or one lies within the other.
-    """
-    source, target = keys.check(source), keys.check(target)
-    if source == target or target.startswith(f"{source}/") or source.startswith(f"{target}/"):
-        raise InvalidKey(f"{source!r} cannot be put in the place of {target!r}: one lies within the other")
-    return source, target
 
 
 def missing_or_failed(error: OSError, key: str) -> KeyNotFound | StorageFailed:

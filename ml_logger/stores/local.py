@@ -17,7 +17,7 @@ from ml_logger import keys
 from ml_logger.forks import in_child
 from ml_logger.notices import notice
 from ml_logger.stores.base import LOOK_BACK, SETTLED, Data, Entry, Receipt, Store
-from ml_logger.stores.folder import Folder, check_apart, failed, missing_or_failed
+from ml_logger.stores.folder import Folder, failed, missing_or_failed
 
 #: How many files are kept open for appending.
 MAX_OPEN = 64
@@ -149,7 +149,7 @@ class LocalStore(Store):
 
     def move(self, source: str, target: str) -> Receipt:
         """Rename a file or a folder; a file in the way is replaced."""
-        source, target = check_apart(source, target)
+        source, target = keys.check_apart(source, target)
         with self._lock:
             self._close_below(source)
             self._check_there(source)
@@ -157,7 +157,7 @@ class LocalStore(Store):
 
     def copy(self, source: str, target: str) -> Receipt:
         """Copy a file, or a folder with all that is in it; files in the way are replaced."""
-        source, target = check_apart(source, target)
+        source, target = keys.check_apart(source, target)
         self._check_there(source)
         return self._change(target, lambda: self.folder.copy(source, target))
 

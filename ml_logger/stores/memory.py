@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from ml_logger import keys
 from ml_logger.errors import KeyNotFound, StorageFailed
 from ml_logger.stores.base import SETTLED, Data, Entry, Receipt, Store
-from ml_logger.stores.folder import check_apart
 
 
 class MemoryStore(Store):
@@ -54,7 +53,7 @@ class MemoryStore(Store):
 
     def move(self, source: str, target: str) -> Receipt:
         """Rename a file or a folder."""
-        source, target = check_apart(source, target)
+        source, target = keys.check_apart(source, target)
         with self._lock:
             if source not in self._files and self._below(source) and self._below(target):
                 raise StorageFailed(f"{target!r} cannot be stored: it is there, and {source!r} is a folder")
@@ -65,7 +64,7 @@ class MemoryStore(Store):
         return self._transfer(source, target, lambda name: (bytearray(self._files[name][0]), time.time()))
 
     def _transfer(self, source: str, target: str, take: Callable[[str], tuple[bytearray, float]]) -> Receipt:
-        source, target = check_apart(source, target)
+        source, target = keys.check_apart(source, target)
         with self._lock:
             names = self._below(source)
             if not names:

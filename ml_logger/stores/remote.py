@@ -14,7 +14,6 @@ from ml_logger.errors import DeliveryTimeout, Refused, ServerUnavailable, Storag
 from ml_logger.forks import in_child
 from ml_logger.notices import ProgressLine, amount, plural
 from ml_logger.stores.base import Data, Deadline, Entry, Health, NumberedReceipt, Receipt, Store
-from ml_logger.stores.folder import check_apart
 from ml_logger.transport import frames
 from ml_logger.transport.access import token_for
 from ml_logger.transport.adoption import Adoption
@@ -152,12 +151,12 @@ class RemoteStore(Store):
 
     def move(self, source: str, target: str) -> Receipt:
         """Rename a file or a folder, in its order among the writes."""
-        source, target = check_apart(source, target)
+        source, target = keys.check_apart(source, target)
         return self._put(Op.MOVE, source, target.encode())
 
     def copy(self, source: str, target: str) -> Receipt:
         """Copy a file or a folder, in its order among the writes."""
-        source, target = check_apart(source, target)
+        source, target = keys.check_apart(source, target)
         return self._put(Op.COPY, source, target.encode())
 
     def stream(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
