@@ -64,6 +64,8 @@ class Adoption:
                 continue
             records, size = spool.unsent()
             sender = self._sender = Sender(spool, self._transport, linger=0.0)
+            if self._stopped:  # while the spool was adopted: nobody has told the sender
+                sender.stop()
             if self._meanwhile is not None:
                 sender.meanwhile = partial(_tell, self._meanwhile, spool)
             try:

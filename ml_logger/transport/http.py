@@ -64,7 +64,7 @@ class HttpTransport:
         self._path = urlsplit(self.url).path
         self.timeout = timeout
         #: What the server said when it did not take the token, as far as it was told: those who send share it.
-        self.told: set[str] = set()
+        self.told: dict[str, object] = {}
         self._token = check_token(token)
         self._ca_bundle = ca_bundle
         self._local = threading.local()

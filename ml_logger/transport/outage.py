@@ -48,14 +48,14 @@ class Outage:
 
     def deny(self, said: str) -> None:
         """Say at once that we are not let in: once for all who send to this server, however often they try."""
-        if said != self._denial and said not in self._transport.told:
+        first = self._transport.told.setdefault(said, self)  # in one step: two threads may be turned away together
+        if said != self._denial and first is self:
             notice(f"{said}; records are kept, and sent once that is mended")
-        self._transport.told.add(said)
         self._denial, self._announced = said, True
 
     def end(self) -> None:
         """Say that the server takes records again, where it was said that it does not."""
-        if self._denial in self._transport.told:
+        if self._transport.told.pop(self._denial, None) is not None:
             self._transport.told.clear()
             notice(f"{self._transport.url} lets us in again: records are being sent")
         elif self._announced and not self._denial:
