@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ml_logger import ML_Logger
 from ml_logger.stores import open_store
@@ -18,8 +19,10 @@ from tests.wire import append, post
 
 
 def pytest_sessionstart() -> None:
-    """Let programs of tests be interrupted, also where the suite runs in the background of a shell."""
+    """Let programs of tests be interrupted, also where the suite runs in the background of a shell; mind no clock."""
     heed_interrupts()
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -43,6 +43,15 @@ def running(words: str) -> list[str]:
     return [command for command in found if words in command]
 
 
+def open_files(pid: object = "self") -> list[str]:
+    """Return where the descriptors of a process lead; those that are closed meanwhile are left out."""
+    found = []
+    for path in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(OSError):
+            found.append(os.readlink(path))
+    return found
+
+
 def server_after(before: str, data_dir: Path) -> Server:
     """Make a server in whose process some code has run before it begins."""
     return Server(data_dir, command=(sys.executable, "-c", f"{textwrap.dedent(before)}\n{SERVER}"))

@@ -13,7 +13,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 def quick(name: str) -> str:
     """Run a benchmark with `--quick`; return what it printed."""
     command = [sys.executable, "-X", "utf8", str(BENCHMARKS / name), "--quick"]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

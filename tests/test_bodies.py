@@ -63,13 +63,13 @@ def test_a_body_says_how_long_it_is(server: Server, fields: str, status: int) ->
 
 @pytest.fixture
 def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """A server that waits for nobody longer than half a second, and has room for one large body."""
+    """A server that waits for nobody longer than two seconds, and has room for one large body."""
     before = """
         from ml_logger.server import bodies
         bodies.SLOWEST, bodies.ROOM = 2**40, 2**20
     """
     for name in ("HEAD", "IDLE", "BODY"):
-        monkeypatch.setenv(f"ML_LOGGER_{name}_TIMEOUT", "0.5")
+        monkeypatch.setenv(f"ML_LOGGER_{name}_TIMEOUT", "2")
     return programs.server_after(before, tmp_path / "data")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import threading
 from pathlib import Path
@@ -154,7 +153,7 @@ def test_batches_do_not_wait_behind_listings(tmp_path: Path) -> None:
 
 def descriptors(server: Server) -> int:
     """Return how many connections a server has."""
-    return sum("socket:" in os.readlink(path) for path in Path(f"/proc/{server.pid}/fd").iterdir() if path.is_symlink())
+    return sum("socket:" in path for path in programs.open_files(server.pid))
 
 
 def test_requests_that_come_together_take_turns(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_patience_begins_anew_with_each_piece(stored: Server) -> None:
 
 def test_a_server_that_stays_away_is_said(stored: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """When no piece comes for as long as a request may take, the read is given up, and nothing short is returned."""
-    monkeypatch.setenv("ML_LOGGER_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("ML_LOGGER_REQUEST_TIMEOUT", "3")
     with cut_line(stored.port, *[Cut(TWO)], *[Cut(9)] * 50) as line, ML_Logger(root=line.url, silent=True) as logger:
         with pytest.raises(ServerUnavailable, match=r"in the middle of 'a\.bin', after 196,608 of 3,145,745 bytes"):
             logger.load_file("a.bin")

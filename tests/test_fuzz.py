@@ -67,7 +67,7 @@ def test_a_target_that_hangs_or_dies_is_a_finding(tmp_path: Path) -> None:
     code = """if True:
         import sys
         from tests.fuzz import __main__ as watching
-        watching.DEADLINE = 1.0
+        watching.DEADLINE = 10.0
         one = "import contextlib, os, signal, threading; from tests.fuzz import catalogs, one, keys, tokens"
         one += "; keys.target = lambda data: threading.Event().wait()"
         one += "; del tokens.live; tokens.target = lambda data: os.kill(os.getpid(), signal.SIGSEGV)"

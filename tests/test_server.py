@@ -527,13 +527,8 @@ def test_readers_that_go_away_leave_nothing_open(filled: Server) -> None:
         with socket.create_connection(("127.0.0.1", filled.port), timeout=30) as connection:
             connection.sendall(f"GET {protocol.FILES}/run/a HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    folder = Path(f"/proc/{filled.pid}/fd")
-
-    def still_open() -> int:
-        return sum(os.readlink(path).endswith("run/a") for path in folder.iterdir() if path.is_symlink())
-
     post(filled, append(1) + append(2, b"x", "run/b"))
-    programs.wait_until(lambda: still_open() <= 1)
+    programs.wait_until(lambda: sum(path.endswith("run/a") for path in programs.open_files(filled.pid)) <= 1)
 
 
 def test_a_body_that_nobody_asked_for_is_not_kept(server: Server) -> None:

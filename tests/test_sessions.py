@@ -131,7 +131,7 @@ def test_a_revoked_token_ends_its_sessions(server: Server, add: Callable[..., st
 
 def test_an_expired_token_ends_its_sessions(server: Server, add: Callable[..., str]) -> None:
     """A session lasts no longer than its token."""
-    session = cookie(begin(server, add("ann", days=2 / 86400)))
+    session = cookie(begin(server, add("ann", days=10 / 86400)))
 
     programs.wait_until(lambda: get(server, protocol.ENTRIES, **session).status_code == 401)
     assert get(server, protocol.SESSION, **session).json() == NOBODY

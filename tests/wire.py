@@ -22,7 +22,7 @@ WRITER = "0123456789abcdef" * 2
 def post(server: Server, body: bytes, writer: str = WRITER, **headers: str) -> requests.Response:
     """Send a batch as it is."""
     known = {"Content-Type": protocol.CONTENT_TYPE, protocol.WRITER: writer}
-    return requests.post(server.url + protocol.BATCHES, data=body, headers={**known, **headers}, timeout=30)
+    return requests.post(server.url + protocol.BATCHES, data=body, headers={**known, **headers}, timeout=120)
 
 
 def append(seq: int, data: bytes = b"x", key: str = "run/a") -> bytes:

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 #: What it logs each time.
 LINE = b"x" * 99 + b"\n"
 #: Seconds between two batches, and those that one may take.
-PAUSE, PATIENCE = 0.005, 30.0
+PAUSE, PATIENCE = 0.005, 60.0
 
 
 class Sample(NamedTuple):

@@ -447,7 +447,7 @@ class Read:
         self.canary = folder / "x"
         self.canary.write_text("untouched")
         settings = {
-            "ML_LOGGER_REQUEST_TIMEOUT": "0.3",
+            "ML_LOGGER_REQUEST_TIMEOUT": "1",
             "ML_LOGGER_SPOOL": str(folder / "spool"),
             "ML_LOGGER_CACHE": str(folder / "cache"),
             "NETRC": str(folder / "no-netrc"),

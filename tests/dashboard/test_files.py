@@ -143,7 +143,7 @@ def test_a_log_is_followed_as_it_grows(own_page: Page, own_site: Server) -> None
 
 @pytest.mark.parametrize("is_tail", [False, True])
 def test_whoever_clicks_twice_gets_the_two_parts_behind(own_page: Page, own_site: Server, is_tail: bool) -> None:
-    """What is read of a long file joins without holes or repeats, also where a part is asked for before another came."""
+    """What is read of a long file has no holes and no repeats, also where a part is asked for before another came."""
     lines = "".join(f"line {number:09d}\n" for number in range(60_000))
     (own_site.data_dir / "long.txt").write_text(lines)
     page = files(own_page, own_site, "long.txt")

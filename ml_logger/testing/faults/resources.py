@@ -184,9 +184,14 @@ def server_short_of_descriptors(scene: Scene, rounds: int) -> Report:
             with suppress(OSError):
                 idle.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
                 report.tried["idle connections"] += 1
-        used = Path(f"/proc/{pid}/fd")
-        wait_until(lambda: server.ended() or len(os.listdir(used)) >= 62, "descriptors to run out")
-        report.happened("descriptors in use", 0 if server.ended() else len(os.listdir(used)), 62)
+        used = [0]
+
+        def are_used_up() -> bool:
+            used[0] = 0 if server.ended() else len(os.listdir(f"/proc/{pid}/fd"))
+            return server.ended() or used[0] >= 62
+
+        wait_until(are_used_up, "descriptors to run out")
+        report.happened("descriptors in use", used[0], 62)
         late = scene.writer(server.url, "--count", 100)
         late.wait_for(100)
     for writer in [late, *writers]:

@@ -35,7 +35,7 @@ def server_of_other_version(scene: Scene, rounds: int) -> Report:
         other.port = server.port
         other.start()
         writer.wait_for(writer.count() + 200)
-        late = scene.start(_LOGS, server.url, ML_LOGGER_EXIT_TIMEOUT=2)
+        late = scene.start(_LOGS, server.url, ML_LOGGER_EXIT_TIMEOUT=5)
         late.finish()
         said = late.log.read_text()
         report.happened("refusals by a server of another version", said.count("answered 400"))
@@ -52,7 +52,7 @@ def client_of_other_version(scene: Scene, rounds: int) -> Report:
     report = Report()
     server = scene.server()
     server.start()
-    done = scene.program(_OTHER + _LOGS, server.url, "other", "x", ML_LOGGER_EXIT_TIMEOUT=1)
+    done = scene.program(_OTHER + _LOGS, server.url, "other", "x", ML_LOGGER_EXIT_TIMEOUT=5)
     report.expect("answered 400" in done.stderr, f"the server took another version: {done.stderr}")
     left = b"".join(path.read_bytes() for path in sorted(scene.spool.glob("*/*/seg-*")))
     report.happened("frames of another version", left.count(b"MLF\x02"), 100)
