@@ -42,6 +42,13 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let programs that end wait long for their server: for tests of what arrives, on a machine that is busy."""
+    monkeypatch.setenv("ML_LOGGER_EXIT_SILENCE", "60")
+    monkeypatch.setenv("ML_LOGGER_EXIT_TIMEOUT", "100")
+
+
+@pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server of this test's own, that the test may kill."""
     own = Server(tmp_path / "data")

@@ -16,6 +16,8 @@ from ml_logger.columns.boundaries import DamagedRecords
 from ml_logger.errors import InvalidKey, InvalidSetting, KeyNotFound
 from tests.row_files import SCALARS, file_of, identical, rows_of
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 def at(root: str, prefix: str, **kw: Any) -> ML_Logger:
     """Open a logger at a prefix."""

@@ -17,6 +17,8 @@ from ml_logger import ML_Logger
 from ml_logger.integrations.logging import Handler
 from tests import programs
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 pty = pytest.importorskip("pty", reason="needs pseudo terminals")
 
 

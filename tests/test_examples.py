@@ -18,6 +18,8 @@ from ml_logger import ML_Logger
 from ml_logger.encoders import record_reader
 from ml_logger.testing import Server
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 EXAMPLE = Path(__file__).parents[1] / "examples" / "train_digits.py"
 EPOCHS, STEPS = 3, 44  # 1,437 images for training, in 44 batches of at least 32
 FLAGS = ["--epochs", str(EPOCHS), "--prefix", "me/digits"]

@@ -19,6 +19,8 @@ from ml_logger.testing import Server
 from ml_logger.transport import fetches, pieces
 from tests.cut_line import Cut, cut_line
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 DATA = os.urandom(3 * 2**20 + 17)
 #: Where the second and the third piece begin in the file, and behind how many bytes of a body the second one ends.
 SECOND, THIRD = pieces.FIRST, 3 * pieces.FIRST

@@ -21,6 +21,8 @@ from ml_logger.transport.frames import Op
 from tests.pickle_attacks import CODE, HARM
 from tests.wire import post
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 def runs(server: Server, since: str | None = None, **headers: str) -> dict[str, Any]:
     """Return what is told of runs, with all rows read: the first answers may come before that."""

@@ -62,6 +62,7 @@ def test_close_waits_as_long_as_it_is_told_to(server: Server, monkeypatch: pytes
     assert [row["value"] for row in programs.rows(server.url, "run")] == [1]
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_program_that_outlives_sigterm_logs_as_before(
     tmp_path: Path, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +171,7 @@ def test_leaving_shows_how_far_it_is_on_a_terminal(server: Server) -> None:
     assert b"sending" not in said.rsplit(b"\r", 10)[-1]
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("before", ["", "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))"], ids=["none", "own"])
 def test_sigterm_writes_the_pending_row(root: str, before: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the setting, SIGTERM at any moment writes and delivers every row, and does then what it would have done."""

@@ -27,6 +27,8 @@ from ml_logger.encoders import images
 from ml_logger.errors import KeyNotFound, Refused
 from tests import programs
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 def rows(logger: ML_Logger, file: str = "metrics.pkl") -> list[dict[str, Any]]:
     """Read the rows back, without their time stamps."""

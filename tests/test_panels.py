@@ -14,6 +14,8 @@ from ml_logger.errors import CorruptData, NotAvailable
 from ml_logger.testing import Server
 from ml_logger.transport import protocol
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 CHARTS = """
 keys:
 - Args.seed

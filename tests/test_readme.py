@@ -16,6 +16,8 @@ from ml_logger import cli
 from ml_logger.server.__main__ import parser as server_parser
 from ml_logger.testing import serve
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.rst").read_text(encoding="utf-8")
 ADDRESS = "http://127.0.0.1:8081"

@@ -15,6 +15,8 @@ from PIL import Image
 
 from ml_logger.testing import Server
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 SEED = Path(__file__).parent / "seed"
 GOLDEN = Path(__file__).parent / "golden"
 

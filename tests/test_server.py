@@ -29,6 +29,8 @@ from ml_logger.transport.frames import Op
 from tests import programs
 from tests.wire import append, get, post
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 def test_it_says_where_it_is(tmp_path: Path) -> None:
     """The first line on stdout names the address and the data folder, and nothing else is printed."""

@@ -7,6 +7,8 @@ import pytest
 from ml_logger.errors import InvalidKey, KeyNotFound, Refused, StorageFailed
 from ml_logger.stores.base import Store
 
+pytestmark = pytest.mark.usefixtures("patient")
+
 
 def test_appends_come_back_in_order(store: Store) -> None:
     """Bytes are read in the order they were appended."""

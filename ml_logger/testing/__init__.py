@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +68,7 @@ class Server:
         Raises:
             ServerUnavailable: it ended, or said nothing; with what it wrote to stderr.
         """
+        self.port = self.port or self._keep_port()
         flags = ["--data-dir", str(self.data_dir), "--port", str(self.port), *self._options]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([*self._command, *flags], stdout=subprocess.PIPE, stderr=log, text=True)
@@ -79,6 +82,15 @@ class Server:
             self.kill()
             raise ServerUnavailable(f"the server did not start: {self.log.read_text(errors='replace')}")
         self._scheme, self.port = found[1], int(found[2])
+
+    def _keep_port(self) -> int:
+        """Take a free port for good: while no server listens there nobody else is given it, and nobody answers."""
+        kept = socket.socket()
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        port = int(kept.getsockname()[1])
+        weakref.finalize(self, os.close, kept.detach())
+        return port
 
     def send(self, number: int) -> None:
         """Send it a signal: SIGSTOP freezes it, SIGCONT lets it go on."""
