@@ -11,7 +11,8 @@ from ml_logger.errors import CorruptData
 from ml_logger.notices import printable
 from ml_logger.stores.base import Deadline
 from ml_logger.transport.frames import Op
-from ml_logger.transport.sender import LONGEST_DELAY, Sender
+from ml_logger.transport.outage import LONGEST_DELAY
+from ml_logger.transport.sender import Sender
 from ml_logger.transport.spool import Spool, SpoolLimits
 from ml_logger.transport.wire import Reply, reply_of
 from tests.fuzz.inputs import Cut, text_of
@@ -41,7 +42,7 @@ class Answering:
     url, timeout = "http://127.0.0.1:9", 1.0
 
     def __init__(self, reply: Reply) -> None:
-        self.told: set[str] = set()
+        self.told: dict[str, object] = {}
         self._reply = reply
 
     def masked(self, text: str) -> str:

@@ -31,7 +31,7 @@ let timer = 0;
 effect(() => {
   const runs = drawn.value;
   void group.value;
-  if (shown.peek().runs.length === 0) take(runs);
+  if (shown.peek().runs.length === 0 || runs.length === 0) take(runs); // there was nothing, or all of it was forgotten
   else timer ||= window.setTimeout(() => take(drawn.peek()), complete.peek() ? GATHER : LOOKING);
 });
 
