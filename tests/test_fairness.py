@@ -21,7 +21,7 @@ from tests import programs
 from tests.wire import append, ask, get, post
 
 #: Removals of one name: each takes a commit of its own.
-LONG = frames.decode(b"".join(frames.encode(seq, Op.REMOVE, b"a", b"") for seq in range(1, 201)))
+LONG = frames.decode(b"".join(frames.encode(seq, Op.REMOVE, b"a", b"") for seq in range(1, 1001)))
 
 
 def committer_in(folder: Path) -> Committer:
