@@ -1,6 +1,6 @@
 /** A text file: its beginning or its end, what is added to it, and what is found in all of it. */
 
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { getBytes } from "../api";
 import { watch } from "../live";
 import { formatCount } from "../runs/values";
@@ -22,10 +22,11 @@ interface Part {
   to: number;
 }
 
-type Edge = "begin" | "end" | "none";
+/** From where to where to read, and which edge may be moved to where a line begins. */
+type Range = [from: number, to: number, edge: "begin" | "end" | "none"];
 
-/** Read a range of a file, of which one edge may be moved to where a line begins; of an empty one nothing can be asked. */
-async function part(file: string, from: number, to: number, edge: Edge): Promise<Part> {
+/** Read a range of a file; of an empty one nothing can be asked. */
+async function part(file: string, ...[from, to, edge]: Range): Promise<Part> {
   const data = to > from ? await getBytes(file, from, to) : new Uint8Array();
   const first = edge === "begin" ? firstLine(data) : 0;
   const last = edge === "end" ? lastLine(data) : data.length;
@@ -49,7 +50,7 @@ function usePart(file: string, size: number, isTail: boolean) {
   const read = useRef(parts);
   const turn = useRef(Promise.resolve());
   /** Read what is next to what is there, one after another: each range is chosen when all before it are there. */
-  const next = (range: (from: number, to: number) => [number, number, Edge], join: (old: readonly Part[], more: Part) => readonly Part[]): void => {
+  const next = (range: (from: number, to: number) => Range, join: (old: readonly Part[], more: Part) => readonly Part[]): void => {
     const mine = round.current;
     turn.current = turn.current.then(async () => {
       if (mine !== round.current) return;
@@ -63,17 +64,17 @@ function usePart(file: string, size: number, isTail: boolean) {
       }
     });
   };
-  const before = () => next((from) => [Math.max(0, from - PART), from, from > PART ? "begin" : "none"], (old, more) => [more, ...old]);
-  const after = () => next((_, to) => [to, Math.min(known.current, to + PART), known.current > to + PART ? "end" : "none"], (old, more) => [...old, more]);
+  const endingAt = (to: number): Range => [Math.max(0, to - PART), to, to > PART ? "begin" : "none"];
+  const beginningAt = (from: number): Range => [from, Math.min(known.current, from + PART), known.current > from + PART ? "end" : "none"];
+  const before = () => next((from) => endingAt(from), (old, more) => [more, ...old]);
+  const after = () => next((_, to) => beginningAt(to), (old, more) => [...old, more]);
   const begin = (length: number) => {
     round.current = {};
     turn.current = Promise.resolve();
     known.current = length;
     grow(length);
     fail("");
-    const first = (_: readonly Part[], more: Part) => [more];
-    if (isTail) next(() => [Math.max(0, length - PART), length, length > PART ? "begin" : "none"], first);
-    else next(() => [0, Math.min(length, PART), length > PART ? "end" : "none"], first);
+    next(() => (isTail ? endingAt(length) : beginningAt(0)), (_, more) => [more]);
   };
   useEffect(() => {
     show((read.current = []));
@@ -90,7 +91,8 @@ function usePart(file: string, size: number, isTail: boolean) {
       },
     });
   }, [file, isTail]);
-  const shown = { text: parts.map(({ text }) => text).join(""), from: parts[0]?.from ?? 0, to: parts.at(-1)?.to ?? 0 };
+  const text = useMemo(() => parts.map(({ text }) => text).join(""), [parts]);
+  const shown = { text, from: parts[0]?.from ?? 0, to: parts.at(-1)?.to ?? 0 };
   return { shown, now, error, more: isTail ? before : after };
 }
 
