@@ -16,7 +16,7 @@ export function Chosen({ chosen }: { chosen: readonly string[] }) {
   const set = (names: readonly string[]) => setQuery({ runs: listed(names), sel: null });
   const add = (event: { currentTarget: HTMLInputElement }) => {
     const { value } = event.currentTarget;
-    if (!runs.value.has(value) || chosen.includes(value)) return;
+    if (!value || !runs.value.has(value) || chosen.includes(value)) return;
     event.currentTarget.value = "";
     set([...chosen, value]);
   };
