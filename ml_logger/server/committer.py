@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import errno
 import operator
-import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from pathlib import Path
 
 from ml_logger.notices import notice
 from ml_logger.server.appends import Appends
@@ -21,6 +19,7 @@ from ml_logger.server.journal import Journal
 from ml_logger.server.recovery import drop_old, rebuild, recover
 from ml_logger.server.stage import Stage, touches
 from ml_logger.stores.folder import Folder
+from ml_logger.stores.ground import identity
 from ml_logger.transport.frames import Frame
 
 #: Seconds in which long batches may end when the server stops.
@@ -74,7 +73,7 @@ class Committer:
         self._commits = self._syncs = 0
         self._tidy_at = time.monotonic() + TIDY_EVERY
         self._look_for_uploads = time.monotonic() + LOOK_FOR_UPLOADS
-        self._bookkeeping = {path: _identity(path) for path in map(folder.private, ("lock", "catalog.db"))}
+        self._bookkeeping = {path: identity(path) for path in map(folder.private, ("lock", "catalog.db"))}
         rebuild(folder, catalog)
         recover(folder, catalog, self.appends)
         self._stage = self._begin()
@@ -285,8 +284,8 @@ class Committer:
         if self._failed:
             raise OSError(errno.EAGAIN, self._failed)
         self._folder.ground.check()
-        for path, identity in self._bookkeeping.items():
-            if _identity(path) != identity:
+        for path, known in self._bookkeeping.items():
+            if identity(path) != known:
                 # Nothing keeps a second server out now, and nothing that is committed would be found again.
                 raise OSError(errno.EIO, f"{path} was removed or replaced")
 
@@ -305,11 +304,3 @@ class Committer:
                 drop_old(self._folder, self._catalog, self.appends)
         except Exception as error:  # nothing may end the thread
             self._trouble(error)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return status.st_dev, status.st_ino

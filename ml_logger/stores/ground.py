@@ -9,6 +9,15 @@ from pathlib import Path
 from ml_logger.stores.walk import DIRECTORY
 
 
+def identity(place: Path | int) -> tuple[int, int] | None:
+    """Return by what a file or folder, at a path or open, is known again wherever it is; None where there is none."""
+    try:
+        status = os.stat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status.st_dev, status.st_ino
+
+
 class Ground:
     """A root folder.
 
@@ -20,6 +29,7 @@ class Ground:
     def __init__(self, path: Path, *, pinned: bool) -> None:
         self._path = path
         self._pinned = os.open(path, DIRECTORY) if pinned else None
+        self._identity = None if self._pinned is None else identity(self._pinned)
 
     def open(self, *, create: bool) -> int:
         """Return a descriptor of the folder, for the caller to close."""
@@ -35,13 +45,7 @@ class Ground:
         Raises:
             OSError: EAGAIN, it was removed or replaced.
         """
-        if self._pinned is None:
-            return
-        try:
-            there = os.stat(self._path)
-        except (FileNotFoundError, NotADirectoryError):
-            there = None
-        if there is None or not os.path.samestat(there, os.fstat(self._pinned)):
+        if self._pinned is not None and identity(self._path) != self._identity:
             raise OSError(errno.EAGAIN, f"the data folder {self._path} was removed or replaced")
 
     def release(self) -> None:
