@@ -11,6 +11,7 @@ import requests
 
 from ml_logger.testing import Server
 from ml_logger.transport import protocol
+from tests import programs
 
 #: Seconds without a byte after which a test has failed.
 PATIENCE = 60
@@ -32,6 +33,20 @@ def question(
 ) -> dict[str, Any]:
     """Return what a page asks to watch."""
     return {"runs": version, "watch": {"keys": keys, "xs": xs, "runs": dict(runs)}, "files": [*files]}
+
+
+def settled_runs(server: Server, query: Mapping[str, str], headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return what `GET /v1/runs` tells when two answers agree: the first ones may come before all rows are read."""
+    told: list[dict[str, Any]] = []
+
+    def agree() -> bool:
+        answer = requests.get(server.url + protocol.RUNS, params=query, headers=headers, timeout=PATIENCE)
+        assert answer.status_code == 200
+        told.append(answer.json())
+        return bool(told[-1]["complete"]) and [one["version"] for one in told[-2:]] == [told[-1]["version"]] * 2
+
+    programs.wait_until(agree)
+    return told[-1]
 
 
 def lines_of(body: bytes) -> list[Points]:

@@ -18,6 +18,7 @@ from ml_logger.stores.folder import Folder
 from ml_logger.testing import Server
 from ml_logger.transport import frames
 from ml_logger.transport.frames import Op
+from tests.live import settled_runs
 from tests.pickle_attacks import CODE, HARM
 from tests.wire import post
 
@@ -25,17 +26,8 @@ pytestmark = pytest.mark.usefixtures("patient")
 
 
 def runs(server: Server, since: str | None = None, **headers: str) -> dict[str, Any]:
-    """Return what is told of runs, with all rows read: the first answers may come before that."""
-    query = {} if since is None else {"since": since}
-    before: dict[str, Any] = {}
-    for _ in range(100):
-        answer = requests.get(f"{server.url}/v1/runs", params=query, headers=headers, timeout=30)
-        assert answer.status_code == 200
-        told = dict(answer.json())
-        if told.get("version") == before.get("version") and told.get("complete", True):
-            break
-        before = told
-    return told
+    """Return what is told of runs, with all rows read."""
+    return settled_runs(server, {} if since is None else {"since": since}, headers)
 
 
 def by_name(told: dict[str, Any]) -> dict[str, dict[str, Any]]:

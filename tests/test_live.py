@@ -18,7 +18,7 @@ from ml_logger.server import live
 from ml_logger.testing import Server
 from ml_logger.transport import frames
 from ml_logger.transport.frames import Op
-from tests.live import Page, question
+from tests.live import Page, question, settled_runs
 from tests.wire import WRITER, post
 
 
@@ -28,14 +28,8 @@ def rows(first: int, stop: int) -> bytes:
 
 
 def version(server: Server, **headers: str) -> str:
-    """Return the version of the runs as they are, with all rows read: the first answers may come before that."""
-    before: dict[str, object] = {}
-    for _ in range(100):
-        answer = requests.get(f"{server.url}/v1/runs", headers=headers, timeout=30).json()
-        if answer["version"] == before.get("version") and answer["complete"]:
-            break
-        before = answer
-    return str(answer["version"])
+    """Return the version of the runs as they are, with all rows read."""
+    return str(settled_runs(server, {}, headers)["version"])
 
 
 @pytest.fixture
